@@ -1,0 +1,71 @@
+package models
+
+import (
+	"slices"
+	"time"
+)
+
+// A Meta is what the server keeps about every stored document.
+type Meta struct {
+	ID       string
+	Revision string // "N-hash" as CouchDB writes it; N grows with every write
+	Created  time.Time
+	Modified time.Time
+}
+
+// An Account is one tenant: a SIP realm with its users and devices. Accounts
+// form a tree; the root is the master account.
+type Account struct {
+	Meta
+	Ancestors []string // account ids from the master account down to the parent
+	Document  Document
+	PathToken Secret // the secret in the account's provisioning URL, /p/{token}/
+	AccountSettings
+}
+
+// AccountSettings is the typed view of an account's document.
+type AccountSettings struct {
+	Name     string `json:"name"`
+	Realm    string `json:"realm"`
+	Enabled  Switch `json:"enabled"`
+	Timezone string `json:"timezone"`
+	Language string `json:"language"`
+}
+
+// SetDocument replaces the document and reads the typed view from it.
+func (a *Account) SetDocument(doc Document) error {
+	settings := AccountSettings{}
+	if err := doc.view(&settings); err != nil {
+		return err
+	}
+	a.Document, a.AccountSettings = doc, settings
+	return nil
+}
+
+// IsMaster reports whether this is the root of the account tree.
+func (a *Account) IsMaster() bool { return len(a.Ancestors) == 0 }
+
+// ParentID is the account above, "" for the master account.
+func (a *Account) ParentID() string {
+	if a.IsMaster() {
+		return ""
+	}
+	return a.Ancestors[len(a.Ancestors)-1]
+}
+
+// Within reports whether the account is id itself or a descendant of it.
+func (a *Account) Within(id string) bool {
+	return a.ID == id || slices.Contains(a.Ancestors, id)
+}
+
+// A Switch is a flag that counts as on until a document says false.
+type Switch struct{ off bool }
+
+// On reports the flag.
+func (s Switch) On() bool { return !s.off }
+
+// UnmarshalJSON reads true, false or null (on).
+func (s *Switch) UnmarshalJSON(raw []byte) error {
+	s.off = string(raw) == "false"
+	return nil
+}

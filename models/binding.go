@@ -1,0 +1,78 @@
+package models
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Binding is one contact binding of an AOR (RFC 3261, section 10).
+type Binding struct {
+	AccountID string
+	DeviceID  string
+	AOR       string         // "sip:1001@acme.example.com": lower-case host, no parameters
+	Contact   string         // URI as the phone sent it, without angle brackets; often a private address
+	Instance  string         // +sip.instance (RFC 5626), "" when not given
+	RegID     int            // reg-id (RFC 5626), 0 when not given
+	Path      []string       // Path header values in order (RFC 3327), to be sent as Route
+	Received  netip.AddrPort // source of the REGISTER; requests go here (NAT)
+	Transport string         // "udp", "tcp" or "tls"
+	Replica   string         // server that holds the connection of a tcp or tls binding
+	CallID    string
+	CSeq      uint32
+	UserAgent string
+	Expires   time.Time // absolute; the zero Time is never stored
+	Modified  time.Time // the last REGISTER
+}
+
+// Live reports whether the binding holds at the given time.
+func (b Binding) Live(now time.Time) bool { return b.Expires.After(now) }
+
+// The states of a Notification.
+const (
+	NotifyQueued      = "queued"      // not sent yet, or no answer yet
+	NotifyAccepted    = "accepted"    // 2xx
+	NotifyRefused     = "refused"     // any other final answer: the phone was reached
+	NotifyTimeout     = "timeout"     // no answer in time
+	NotifyUnreachable = "unreachable" // nowhere to send it, or the phone's connection is gone
+)
+
+// A Notification is the story of one NOTIFY to one contact of a device.
+type Notification struct {
+	ID        string
+	AccountID string
+	DeviceID  string
+	AOR       string
+	Contact   string // "" when the device had no binding
+	Event     string // the Event header: "check-sync;reboot=false"
+	State     string
+	Code      int    // SIP status of the final answer, 0 when there was none
+	Reason    string // its reason phrase, or what went wrong
+	Created   time.Time
+	Finished  time.Time // zero while queued
+}
+
+// A Fetch records one request of a phone.
+type Fetch struct {
+	AccountID string // "" when nothing was known about the asker
+	DeviceID  string
+	MAC       string // as asked for, "" for common files
+	File      string // path without the token
+	Method    string
+	Status    int
+	ETag      string // without quotes
+	Bytes     int64
+	Source    string // address, no port
+	UserAgent string
+	Firmware  string // parsed from the User-Agent by the brand's manifest
+	Duration  time.Duration
+	At        time.Time
+}
+
+// A Token is a login: it acts for an account, and for a user when Owner is set.
+type Token struct {
+	AccountID string
+	OwnerID   string
+	Method    string // "cb_api_auth" or "cb_user_auth"
+	Created   time.Time
+	Expires   time.Time
+}

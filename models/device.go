@@ -1,0 +1,234 @@
+package models
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Device is one endpoint of an account: usually a desk phone, found by its
+// MAC at boot and by its SIP username when it registers.
+type Device struct {
+	Meta
+	AccountID    string
+	Document     Document
+	HTTPPassword Secret // the phone's own password for fetching its files
+	DeviceSettings
+}
+
+// DeviceSettings is the typed view of a device's document: the members that
+// rendering, registration and indexes need, under the wire's names.
+type DeviceSettings struct {
+	Name       string            `json:"name"`
+	Enabled    Switch            `json:"enabled"`
+	DeviceType string            `json:"device_type"`
+	OwnerID    string            `json:"owner_id"`
+	MACAddress string            `json:"mac_address"` // cleaned, see CleanMAC
+	PresenceID string            `json:"presence_id"`
+	Language   string            `json:"language"`
+	Timezone   string            `json:"timezone"` // IANA name; "" or "inherit" = the next layer's
+	SIP        SIPSettings       `json:"sip"`
+	Media      MediaSettings     `json:"media"`
+	Provision  ProvisionSettings `json:"provision"`
+}
+
+// SIPSettings is a device's "sip" object.
+type SIPSettings struct {
+	Username      string `json:"username"`
+	Password      Secret `json:"password"`
+	Method        string `json:"method"` // "password" (also when empty) or "ip"
+	IP            string `json:"ip"`     // source address when Method is "ip"
+	Realm         string `json:"realm"`  // "" = the account's
+	Proxy         string `json:"proxy"`  // host[:port] that phones send requests to
+	Transport     string `json:"transport"`
+	ExpireSeconds int    `json:"expire_seconds"`
+}
+
+// MediaSettings is a device's "media" object.
+type MediaSettings struct {
+	Audio struct {
+		Codecs []string `json:"codecs"`
+	} `json:"audio"`
+	Encryption struct {
+		Methods         []string `json:"methods"`
+		EnforceSecurity bool     `json:"enforce_security"`
+	} `json:"encryption"`
+}
+
+// ProvisionSettings is a device's "provision" object.
+type ProvisionSettings struct {
+	ID          string `json:"id"` // names a template of the brand, before model and family
+	Brand       string `json:"endpoint_brand"`
+	Family      string `json:"endpoint_family"`
+	Model       Model  `json:"endpoint_model"`
+	ComboKeys   Keys   `json:"combo_keys"`
+	FeatureKeys Keys   `json:"feature_keys"`
+}
+
+// SetDocument replaces the document and reads the typed view from it.
+func (d *Device) SetDocument(doc Document) error {
+	settings, err := ParseDeviceSettings(doc)
+	if err != nil {
+		return err
+	}
+	d.Document, d.DeviceSettings = doc, settings
+	return nil
+}
+
+// ParseDeviceSettings reads the typed view of a device document, or of one
+// that has its account's and owner's settings laid underneath.
+func ParseDeviceSettings(doc Document) (DeviceSettings, error) {
+	settings := DeviceSettings{}
+	err := doc.view(&settings)
+	return settings, err
+}
+
+// MAC is the device's hardware address; false when it has none that a phone
+// could ask with.
+func (s *DeviceSettings) MAC() (MAC, bool) {
+	mac, err := ParseMAC(s.MACAddress)
+	return mac, err == nil
+}
+
+// AuthByIP reports whether the device is known by its source address rather
+// than by username and password.
+func (s *SIPSettings) AuthByIP() bool { return s.Method == "ip" }
+
+// A Model is provision.endpoint_model: a string, or a list of which the first
+// counts, or (older documents) a number.
+type Model string
+
+// UnmarshalJSON accepts the three forms; others read as no model.
+func (m *Model) UnmarshalJSON(raw []byte) error {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	if list, ok := v.([]any); ok && len(list) > 0 {
+		v = list[0]
+	}
+	switch v := v.(type) {
+	case string:
+		*m = Model(v)
+	case json.Number:
+		*m = Model(v)
+	default:
+		*m = ""
+	}
+	return nil
+}
+
+// The key types of Kazoo's combo and feature keys.
+const (
+	KeyLine            = "line"
+	KeyPresence        = "presence"         // value: a user id
+	KeyPersonalParking = "personal_parking" // value: a user id
+	KeyParking         = "parking"          // value: a slot, 1..10
+	KeySpeedDial       = "speed_dial"       // value: digits
+)
+
+// A Key is one combo or feature key as stored.
+type Key struct {
+	Number   int    // the document's member name, zero-based by convention
+	Type     string // one of the Key constants, or what a later API adds
+	Value    string
+	HasValue bool
+	Label    string
+	HasLabel bool // a label was given, possibly ""
+}
+
+// Keys are a container's keys by ascending number.
+type Keys []Key
+
+// UnmarshalJSON reads {"0": {"type": ..., "value": ...}, "1": null}. A null
+// entry means a cleared key and is left out, as is any member whose name is
+// not a number or whose value is not a key.
+func (k *Keys) UnmarshalJSON(raw []byte) error {
+	*k = nil
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil // stored before validation: no keys
+	}
+	for name, member := range members {
+		number, err := strconv.ParseUint(name, 10, 16)
+		if err != nil {
+			continue
+		}
+		if key, ok := parseKey(member); ok {
+			key.Number = int(number)
+			*k = append(*k, key)
+		}
+	}
+	slices.SortFunc(*k, func(a, b Key) int { return cmp.Compare(a.Number, b.Number) })
+	*k = slices.CompactFunc(*k, func(a, b Key) bool { return a.Number == b.Number }) // "1" and "01"
+	return nil
+}
+
+func parseKey(raw json.RawMessage) (Key, bool) {
+	var stored struct {
+		Type  string          `json:"type"`
+		Value json.RawMessage `json:"value"`
+	}
+	if json.Unmarshal(raw, &stored) != nil || stored.Type == "" {
+		return Key{}, false
+	}
+	key := Key{Type: stored.Type}
+	var labelled struct {
+		Label *string         `json:"label"`
+		Value json.RawMessage `json:"value"`
+	}
+	if json.Unmarshal(stored.Value, &labelled) == nil && labelled.Value != nil {
+		stored.Value = labelled.Value
+		if labelled.Label != nil {
+			key.Label, key.HasLabel = *labelled.Label, true
+		}
+	}
+	key.Value, key.HasValue = scalarText(stored.Value)
+	return key, true
+}
+
+// scalarText is the text of a JSON string or number.
+func scalarText(raw json.RawMessage) (string, bool) {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && raw != nil && string(raw) != "null" {
+		return s, true
+	}
+	var n json.Number
+	if json.Unmarshal(raw, &n) == nil && n != "" {
+		return n.String(), true
+	}
+	return "", false
+}
+
+// A Phone is a device with everything that decides what it may do and what it
+// is given: its account, and its owner when it has one that exists.
+type Phone struct {
+	Device  *Device
+	Account *Account
+	Owner   *User // nil: no owner, or one that was deleted
+}
+
+// Enabled is Kazoo's rule: device, owner and account must all be enabled.
+func (p *Phone) Enabled() bool {
+	return p.Device.Enabled.On() && p.Account.Enabled.On() && (p.Owner == nil || p.Owner.Enabled.On())
+}
+
+// Realm is the SIP realm the phone registers in: lower-case.
+func (p *Phone) Realm() string {
+	return strings.ToLower(cmp.Or(p.Device.SIP.Realm, p.Account.Realm))
+}
+
+// AOR is the phone's address of record, "sip:ann@acme.example.com"; "" when
+// the device has no SIP username.
+func (p *Phone) AOR() string {
+	if p.Device.SIP.Username == "" {
+		return ""
+	}
+	return fmt.Sprintf("sip:%s@%s", p.Device.SIP.Username, p.Realm())
+}

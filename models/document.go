@@ -1,0 +1,144 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// A Document is a JSON object as the API takes and gives it, private members
+// left out. Its values are what encoding/json makes, with numbers as
+// json.Number, so that members nobody knows survive every round trip unchanged.
+type Document map[string]any
+
+// ParseDocument reads one JSON object; anything else is ErrInvalid.
+func ParseDocument(raw []byte) (Document, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var doc Document
+	if err := dec.Decode(&doc); err != nil {
+		return nil, fmt.Errorf("%w document: %w", ErrInvalid, err)
+	}
+	if doc == nil {
+		return nil, fmt.Errorf("%w document: want an object, got null", ErrInvalid)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%w document: text after the object", ErrInvalid)
+	}
+	return doc, nil
+}
+
+// Clone is a deep copy: changing one never shows in the other.
+func (d Document) Clone() Document { return cloneValue(map[string]any(d)).(map[string]any) }
+
+func cloneValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for k, member := range v {
+			c[k] = cloneValue(member)
+		}
+		return c
+	case []any:
+		c := make([]any, len(v))
+		for i, member := range v {
+			c[i] = cloneValue(member)
+		}
+		return c
+	default:
+		return v
+	}
+}
+
+// Lookup finds the member at a dotted path: "sip.username".
+func (d Document) Lookup(path string) (any, bool) {
+	var v any = map[string]any(d)
+	for name := range strings.SplitSeq(path, ".") {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = object[name]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// Text is the string at a dotted path, "" when there is none.
+func (d Document) Text(path string) string {
+	v, _ := d.Lookup(path)
+	s, _ := v.(string)
+	return s
+}
+
+// Set puts v at a dotted path, making the objects on the way.
+func (d Document) Set(path string, v any) {
+	object := map[string]any(d)
+	for {
+		name, rest, more := strings.Cut(path, ".")
+		if !more {
+			object[name] = v
+			return
+		}
+		next, ok := object[name].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			object[name] = next
+		}
+		object, path = next, rest
+	}
+}
+
+// Delete removes the member at a dotted path, if there is one.
+func (d Document) Delete(path string) {
+	parent, name := map[string]any(d), path
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		v, _ := d.Lookup(path[:i])
+		parent, name = nil, path[i+1:]
+		if object, ok := v.(map[string]any); ok {
+			parent = object
+		}
+	}
+	delete(parent, name)
+}
+
+// String and LogValue keep documents, which hold SIP passwords, out of logs.
+func (Document) String() string       { return redacted }
+func (Document) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Overlay lays top over base as Kazoo's provisioning does: objects merge, any
+// other member of top wins, an empty object of top replaces base's object.
+// Neither argument changes.
+func Overlay(base, top Document) Document {
+	return overlayObject(base, top)
+}
+
+func overlayObject(base, top map[string]any) map[string]any {
+	out := cloneValue(base).(map[string]any)
+	for name, v := range top {
+		below, isObject := out[name].(map[string]any)
+		above, aboveIsObject := v.(map[string]any)
+		if isObject && aboveIsObject && len(above) > 0 {
+			out[name] = overlayObject(below, above)
+			continue
+		}
+		out[name] = cloneValue(v)
+	}
+	return out
+}
+
+// view fills a typed view from the document's JSON.
+func (d Document) view(into any) error {
+	raw, err := json.Marshal(map[string]any(d))
+	if err != nil {
+		return fmt.Errorf("%w document: %w", ErrInvalid, err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%w document: %w", ErrInvalid, err)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package provisioner
+
+// A Manifest is everything Dialtone knows about one brand besides its
+// templates: templates/<brand>/manifest.yaml. Adding a brand or a model is
+// writing one of these, never Go.
+type Manifest struct {
+	Brand      string            `yaml:"brand"`       // the folder's name, compared with provision.endpoint_brand
+	Label      string            `yaml:"label"`       // as the vendor writes itself
+	OUIs       []string          `yaml:"ouis"`        // first six hex digits of its MACs: a hint, never proof
+	UserAgents []string          `yaml:"user_agents"` // regular expressions; groups model, firmware, mac
+	CheckSync  CheckSync         `yaml:"check_sync"`
+	Files      []FileRule        `yaml:"files"` // in matching order
+	Keys       KeyRules          `yaml:"keys"`
+	Codecs     []CodecRule       `yaml:"codecs"`     // every codec the brand can switch
+	Languages  map[string]string `yaml:"languages"`  // "de", "fr-ca" -> the vendor's word; longest match wins
+	Transports map[string]string `yaml:"transports"` // "udp", "tcp", "tls", "auto" -> the vendor's word
+	Defaults   map[string]any    `yaml:"defaults"`   // a device document laid under account, owner and device
+	Model      Capabilities      `yaml:"model"`      // of a model that is not listed
+	Families   map[string]Family `yaml:"families"`
+	Phone      PhoneScript       `yaml:"phone"` // how `dialtone phone` plays this brand
+}
+
+// CheckSync holds the Event header values that make a phone fetch again.
+type CheckSync struct {
+	Resync string `yaml:"resync"` // fetch, reboot only if needed
+	Reboot string `yaml:"reboot"` // fetch by rebooting
+}
+
+// A FileRule describes one file a phone asks for.
+type FileRule struct {
+	Role        string `yaml:"role"`     // unique in the manifest: "boot", "common", "settings"
+	Path        string `yaml:"path"`     // "{mac}.cfg": {mac} is the device's, any other {name} a model attribute
+	Template    string `yaml:"template"` // file name, looked up by provision.id, model, family, brand
+	Format      string `yaml:"format"`   // how values are escaped and output is checked: "xml" or "ini"
+	ContentType string `yaml:"content_type"`
+	Settings    bool   `yaml:"settings"` // carries the device's settings: counts for its provision state
+}
+
+// KeyRules place Kazoo's combo and feature keys on the phone's line keys.
+type KeyRules struct {
+	Combo   KeyRule `yaml:"combo"`
+	Feature KeyRule `yaml:"feature"`
+}
+
+// A KeyRule puts key number n of a container on line key First+n.
+type KeyRule struct {
+	First int               `yaml:"first"`
+	Codes map[string]string `yaml:"codes"` // Kazoo key type -> the vendor's type code
+}
+
+// A CodecRule maps a codec of the API to the vendor's name for it.
+type CodecRule struct {
+	Names []string `yaml:"names"` // as in media.audio.codecs: ["PCMU"], ["G7221@32000h", "G722_32"]
+	Code  string   `yaml:"code"`
+}
+
+// A Family groups models that share a firmware, hence a parameter set.
+type Family struct {
+	Label  string               `yaml:"label"`
+	Model  Capabilities         `yaml:"model"` // of every model of the family, unless it says otherwise
+	Models map[string]ModelRule `yaml:"models"`
+}
+
+// A ModelRule is one model: its name is the folder and provision.endpoint_model.
+type ModelRule struct {
+	Aliases      []string `yaml:"aliases"` // other spellings of endpoint_model
+	Capabilities `yaml:",inline"`
+}
+
+// Capabilities are what a template needs to know about a model. A zero member
+// is taken from the family, then from the brand.
+type Capabilities struct {
+	Label      string            `yaml:"label"`      // as the phone spells its model: "T46U", "VVX_450"
+	Lines      int               `yaml:"lines"`      // SIP accounts
+	LineKeys   int               `yaml:"line_keys"`  // programmable keys beside the screen
+	Attributes map[string]string `yaml:"attributes"` // the brand's own: used in paths and as model.<name>
+}
+
+// A PhoneScript lets `dialtone phone` behave as the brand's firmware does.
+// In its strings {mac}, {mac_colons}, {label}, {firmware} and model attributes
+// are filled in.
+type PhoneScript struct {
+	Firmware     string            `yaml:"firmware"`
+	UserAgent    string            `yaml:"user_agent"`     // of HTTP requests
+	SIPUserAgent string            `yaml:"sip_user_agent"` // of SIP messages
+	Boot         []BootStep        `yaml:"boot"`
+	Precedence   string            `yaml:"precedence"` // which of two values for one parameter counts: "first" or "last"
+	Settings     PhoneSettings     `yaml:"settings"`
+	Transports   map[string]string `yaml:"transports"` // the vendor's word -> "udp", "tcp" or "tls"
+}
+
+// A BootStep is one step of a boot. Exactly one of Index, Get, Head and Put is
+// set. A 404 is normal everywhere and ends nothing.
+type BootStep struct {
+	Index     []string `yaml:"index"`     // tried in turn; the first that exists lists the configuration files
+	Lists     string   `yaml:"lists"`     // how it does: the ini directive or XML attribute that names them
+	Otherwise []string `yaml:"otherwise"` // the configuration files when no index exists
+	Get       []string `yaml:"get"`       // tried in turn until one exists
+	Head      string   `yaml:"head"`
+	Put       string   `yaml:"put"`        // an upload, small and harmless
+	UserAgent string   `yaml:"user_agent"` // of this step, when it differs
+}
+
+// PhoneSettings names the configuration parameters from which a phone learns
+// its SIP line.
+type PhoneSettings struct {
+	Format      string `yaml:"format"` // of configuration files: "xml" or "ini"
+	Enabled     string `yaml:"enabled"`
+	Username    string `yaml:"username"`
+	AuthUser    string `yaml:"auth_user"`
+	Password    string `yaml:"password"`
+	DisplayName string `yaml:"display_name"`
+	Domain      string `yaml:"domain"` // SIP domain: host part of the AOR
+	Port        string `yaml:"port"`   // of the domain's server
+	Proxy       string `yaml:"proxy"`  // outbound proxy, when set requests go there
+	ProxyPort   string `yaml:"proxy_port"`
+	Transport   string `yaml:"transport"`
+	Expires     string `yaml:"expires"` // seconds
+}
