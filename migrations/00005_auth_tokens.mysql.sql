@@ -1,0 +1,13 @@
+-- +goose Up
+CREATE TABLE auth_tokens (
+    token_hash CHAR(64)    NOT NULL PRIMARY KEY,
+    account_id CHAR(32)    NOT NULL,
+    owner_id   CHAR(32)    NULL,
+    method     VARCHAR(32) NOT NULL,
+    created    BIGINT      NOT NULL,
+    expires    BIGINT      NOT NULL,
+    KEY auth_tokens_expires (expires)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- +goose Down
+DROP TABLE auth_tokens;

@@ -1,0 +1,208 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"dialtone/models"
+)
+
+type deviceRow struct {
+	ID          string `gorm:"primaryKey"`
+	AccountID   string
+	OwnerID     *string
+	Name        string
+	MAC         *string `gorm:"column:mac"`
+	SIPUsername *string `gorm:"column:sip_username"`
+	Realm       string
+	SIPIP       *string `gorm:"column:sip_ip"`
+	Brand       string
+	Family      string
+	Model       string
+	Enabled     bool
+	Document    string
+	Revision    string
+	Created     int64
+	Modified    int64
+}
+
+func (deviceRow) TableName() string { return "devices" }
+
+// CreateDevice stores a new device; it fills the ID and the HTTP password when
+// they are empty. Its account must exist (ErrNotFound). A value that must be
+// unique and is not is a TakenError.
+func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
+	d.ID = cmp.Or(d.ID, models.NewID())
+	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
+	d.Created = s.now().UTC()
+	d.Modified = d.Created
+	row, err := s.deviceRow(ctx, d)
+	if err != nil {
+		return err
+	}
+	row.Revision = nextRevision("", row.Document)
+	if err := s.db.WithContext(ctx).Create(&row).Error; err != nil {
+		return storeErr("create device", err)
+	}
+	d.Revision = row.Revision
+	return nil
+}
+
+// Device reads one device of an account.
+func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Device, error) {
+	var row deviceRow
+	err := s.db.WithContext(ctx).Where("id = ? AND account_id = ?", id, accountID).Take(&row).Error
+	if err != nil {
+		return nil, storeErr("device", err)
+	}
+	return s.device(row)
+}
+
+// Devices lists an account's devices by ascending id from the one that follows
+// after.
+func (s *Store) Devices(ctx context.Context, accountID, after string, limit int) ([]*models.Device, error) {
+	var rows []deviceRow
+	err := s.db.WithContext(ctx).Where("account_id = ? AND id > ?", accountID, after).
+		Order("id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("devices", err)
+	}
+	return convert(rows, s.device)
+}
+
+// UpdateDevice reads a device, lets change work on it, and writes it back
+// unless another writer was faster (ErrConflict). An error of change is passed
+// through and nothing is written.
+func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error) {
+	d, err := s.Device(ctx, accountID, id)
+	if err != nil {
+		return nil, err
+	}
+	old := d.Meta
+	if err := change(d); err != nil {
+		return nil, err
+	}
+	d.Meta, d.Modified = old, s.now().UTC()
+	row, err := s.deviceRow(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	row.Revision = nextRevision(old.Revision, row.Document)
+	if err := replace(s.db.WithContext(ctx), id, old.Revision, &row); err != nil {
+		return nil, storeErr("update device", err)
+	}
+	d.Revision = row.Revision
+	return d, nil
+}
+
+// DeleteDevice removes a device with its contact bindings and notifications,
+// and returns what it was. An error of check is passed through and nothing is
+// deleted.
+func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error) {
+	d, err := s.Device(ctx, accountID, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(d); err != nil {
+		return nil, err
+	}
+	err = s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
+		deleted := tx.Where("id = ? AND revision = ?", id, d.Revision).Delete(&deviceRow{})
+		if deleted.Error == nil && deleted.RowsAffected == 0 {
+			return models.ErrConflict
+		}
+		if deleted.Error != nil {
+			return deleted.Error
+		}
+		if err := tx.Where("device_id = ?", id).Delete(&registrationRow{}).Error; err != nil {
+			return err
+		}
+		return tx.Where("device_id = ?", id).Delete(&syncItemRow{}).Error
+	})
+	return d, err
+}
+
+// DeviceTaken lists the values of d that must be unique and belong to another
+// device: its MAC anywhere, its SIP username in the account or realm, its SIP
+// source address anywhere.
+func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error) {
+	row, err := s.deviceColumns(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	var taken []*models.TakenError
+	check := func(field string, value *string, where string, args ...any) error {
+		if value == nil {
+			return nil
+		}
+		var others int64
+		err := s.db.WithContext(ctx).Model(&deviceRow{}).Where("id <> ?", d.ID).Where(where, args...).Count(&others).Error
+		if others > 0 {
+			taken = append(taken, &models.TakenError{Field: field, Value: *value})
+		}
+		return err
+	}
+	err = cmp.Or(
+		check("mac_address", row.MAC, "mac = ?", row.MAC),
+		check("sip.username", row.SIPUsername, "sip_username = ? AND (account_id = ? OR realm = ?)", row.SIPUsername, row.AccountID, row.Realm),
+		check("sip.ip", row.SIPIP, "sip_ip = ?", row.SIPIP),
+	)
+	return taken, storeErr("device taken", err)
+}
+
+// deviceRow is the whole row: the derived columns and the sealed document.
+func (s *Store) deviceRow(ctx context.Context, d *models.Device) (deviceRow, error) {
+	row, err := s.deviceColumns(ctx, d)
+	if err != nil {
+		return deviceRow{}, err
+	}
+	doc := d.Document.Clone()
+	doc[privateHTTPPassword] = d.HTTPPassword.Reveal()
+	row.Document, err = s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets)
+	return row, err
+}
+
+// deviceColumns derives the indexed columns from the document, which is the
+// truth. The realm is the account's unless the device names its own.
+func (s *Store) deviceColumns(ctx context.Context, d *models.Device) (deviceRow, error) {
+	account, err := s.Account(ctx, d.AccountID)
+	if err != nil {
+		return deviceRow{}, err
+	}
+	phone := models.Phone{Device: d, Account: account}
+	row := deviceRow{
+		ID:        d.ID,
+		AccountID: d.AccountID,
+		OwnerID:   optional(clip(d.OwnerID, 32)),
+		Name:      clip(d.Name, 128),
+		MAC:       optional(d.MACAddress),
+		Realm:     phone.Realm(),
+		Brand:     clip(d.Provision.Brand, 64),
+		Family:    clip(d.Provision.Family, 64),
+		Model:     clip(string(d.Provision.Model), 64),
+		Enabled:   d.Enabled.On(),
+		Created:   millis(d.Created),
+		Modified:  millis(d.Modified),
+	}
+	if d.SIP.AuthByIP() {
+		row.SIPIP = optional(d.SIP.IP)
+	} else {
+		row.SIPUsername = optional(strings.ToLower(d.SIP.Username))
+	}
+	return row, nil
+}
+
+func (s *Store) device(row deviceRow) (*models.Device, error) {
+	doc, err := s.opened(row.Document, devicePlace(row.AccountID, row.ID), deviceSecrets)
+	if err != nil {
+		return nil, err
+	}
+	d := &models.Device{Meta: meta(row.ID, row.Revision, row.Created, row.Modified), AccountID: row.AccountID}
+	d.HTTPPassword = takeSecret(doc, privateHTTPPassword)
+	return d, d.SetDocument(doc)
+}
+
+func devicePlace(account, id string) string { return "devices/" + account + "/" + id }

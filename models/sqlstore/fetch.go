@@ -1,0 +1,85 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"dialtone/models"
+)
+
+type fetchRow struct {
+	ID        int64 `gorm:"primaryKey"`
+	AccountID *string
+	DeviceID  *string
+	MAC       string `gorm:"column:mac"`
+	File      string
+	Method    string
+	Status    int
+	ETag      string `gorm:"column:etag"`
+	Bytes     int64
+	Source    string
+	UserAgent string
+	Firmware  string
+	Duration  int64 // microseconds
+	Fetched   int64
+}
+
+func (fetchRow) TableName() string { return "fetches" }
+
+// RecordFetches stores a batch of phones' requests.
+func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error {
+	if len(fetches) == 0 {
+		return nil
+	}
+	rows := make([]fetchRow, len(fetches))
+	for i, f := range fetches {
+		rows[i] = fetchRow{
+			AccountID: optional(f.AccountID),
+			DeviceID:  optional(f.DeviceID),
+			MAC:       clip(f.MAC, 12),
+			File:      clip(f.File, 255),
+			Method:    clip(f.Method, 8),
+			Status:    f.Status,
+			ETag:      clip(f.ETag, 64),
+			Bytes:     f.Bytes,
+			Source:    clip(f.Source, 64),
+			UserAgent: clip(f.UserAgent, 255),
+			Firmware:  clip(f.Firmware, 64),
+			Duration:  f.Duration.Microseconds(),
+			Fetched:   millis(f.At),
+		}
+	}
+	return storeErr("record fetches", s.db.WithContext(ctx).CreateInBatches(rows, 200).Error)
+}
+
+// LastFetches gives the newest GET of each file that the device asked for, by
+// file name.
+func (s *Store) LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error) {
+	var rows []fetchRow
+	err := s.db.WithContext(ctx).Raw(`SELECT * FROM (
+			SELECT f.*, ROW_NUMBER() OVER (PARTITION BY file ORDER BY fetched DESC, id DESC) AS newest
+			FROM fetches f WHERE device_id = ? AND method = 'GET'
+		) ranked WHERE newest = 1 ORDER BY file`, deviceID).Scan(&rows).Error
+	if err != nil {
+		return nil, storeErr("last fetches", err)
+	}
+	return convert(rows, fetch)
+}
+
+func fetch(row fetchRow) (models.Fetch, error) {
+	return models.Fetch{
+		AccountID: text(row.AccountID),
+		DeviceID:  text(row.DeviceID),
+		MAC:       row.MAC,
+		File:      row.File,
+		Method:    row.Method,
+		Status:    row.Status,
+		ETag:      row.ETag,
+		Bytes:     row.Bytes,
+		Source:    row.Source,
+		UserAgent: row.UserAgent,
+		Firmware:  row.Firmware,
+		Duration:  time.Duration(row.Duration) * time.Microsecond,
+		At:        fromMillis(row.Fetched),
+	}, nil
+}

@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"dialtone/models"
+)
+
+// A phoneRow is a device with its account and, when it has one, its owner.
+type phoneRow struct {
+	Device  deviceRow  `gorm:"embedded;embeddedPrefix:d_"`
+	Account accountRow `gorm:"embedded;embeddedPrefix:a_"`
+	Owner   userRow    `gorm:"embedded;embeddedPrefix:u_"`
+}
+
+// phoneQuery reads everything about a phone at once. A dangling owner, or one
+// of another account, counts as none.
+var phoneQuery = fmt.Sprintf(`SELECT %s, %s, %s FROM devices d
+	JOIN accounts a ON a.id = d.account_id
+	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
+	prefixed("d", "id account_id owner_id name mac sip_username realm sip_ip brand family model enabled document revision created modified"),
+	prefixed("a", "id parent_id master name realm enabled document revision created modified"),
+	prefixed("u", "id account_id username enabled document revision created modified"))
+
+func prefixed(table, columns string) string {
+	var list []string
+	for column := range strings.FieldsSeq(columns) {
+		list = append(list, fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column))
+	}
+	return strings.Join(list, ", ")
+}
+
+// PhoneByMAC finds the phone with this hardware address.
+func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone by MAC", "d.mac = ?", mac.String())
+}
+
+// PhoneByAOR finds the phone that registers as username in realm, both
+// compared without case.
+func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone by AOR", "d.sip_username = ? AND d.realm = ?",
+		strings.ToLower(username), strings.ToLower(realm))
+}
+
+// PhoneByID finds the phone of a device record.
+func (s *Store) PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)
+}
+
+func (s *Store) takePhone(ctx context.Context, op, where string, args ...any) (*models.Phone, error) {
+	var row phoneRow
+	result := s.db.WithContext(ctx).Raw(phoneQuery+where, args...).Scan(&row)
+	if result.Error != nil {
+		return nil, storeErr(op, result.Error)
+	}
+	if result.RowsAffected == 0 {
+		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
+	}
+	return s.phone(row)
+}
+
+func (s *Store) phone(row phoneRow) (*models.Phone, error) {
+	device, err := s.device(row.Device)
+	if err != nil {
+		return nil, err
+	}
+	account, err := s.account(row.Account)
+	if err != nil {
+		return nil, err
+	}
+	p := &models.Phone{Device: device, Account: account}
+	if row.Owner.ID != "" {
+		p.Owner, err = s.user(row.Owner)
+	}
+	return p, err
+}

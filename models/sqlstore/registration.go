@@ -1,0 +1,162 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"dialtone/models"
+)
+
+type registrationRow struct {
+	DeviceID   string `gorm:"primaryKey"`
+	BindingKey string `gorm:"primaryKey"` // see bindingKey
+	AccountID  string
+	AOR        string `gorm:"column:aor"`
+	Contact    string
+	Instance   string
+	RegID      int
+	Path       string // one value a line
+	Received   string
+	Transport  string
+	Replica    string
+	CallID     string
+	CSeq       uint32 `gorm:"column:cseq"`
+	UserAgent  string
+	Expires    int64
+	Modified   int64
+}
+
+func (registrationRow) TableName() string { return "registrations" }
+
+// Bindings lists a device's live contact bindings, the newest first.
+func (s *Store) Bindings(ctx context.Context, deviceID string) ([]models.Binding, error) {
+	bindings, err := s.bindings(s.db.WithContext(ctx), deviceID)
+	return bindings, storeErr("bindings", err)
+}
+
+func (s *Store) bindings(db *gorm.DB, deviceID string) ([]models.Binding, error) {
+	var rows []registrationRow
+	err := db.Where("device_id = ? AND expires > ?", deviceID, millis(s.now())).
+		Order("modified DESC, binding_key").Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, binding)
+}
+
+// UpdateBindings lets change decide, from a device's live bindings, which ones
+// it has from now on. Updates of one device run one after the other. An error
+// of change is passed through and nothing is written. A device that does not
+// exist is ErrNotFound.
+func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error {
+	return s.transaction(ctx, "update bindings", func(tx *gorm.DB) error {
+		if err := s.lockDevice(tx, deviceID); err != nil {
+			return err
+		}
+		live, err := s.bindings(tx, deviceID)
+		if err != nil {
+			return err
+		}
+		remaining, err := change(live)
+		if err != nil {
+			return err
+		}
+		return replaceBindings(tx, deviceID, remaining)
+	})
+}
+
+// lockDevice makes other updates of the device wait for this transaction.
+// SQLite has let only one writer in already.
+func (s *Store) lockDevice(tx *gorm.DB, deviceID string) error {
+	if s.dialect == dialectMySQL {
+		tx = tx.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	var device deviceRow
+	return tx.Select("id").Where("id = ?", deviceID).Take(&device).Error
+}
+
+func replaceBindings(tx *gorm.DB, deviceID string, remaining []models.Binding) error {
+	if err := tx.Where("device_id = ?", deviceID).Delete(&registrationRow{}).Error; err != nil {
+		return err
+	}
+	if len(remaining) == 0 {
+		return nil
+	}
+	rows := make([]registrationRow, len(remaining))
+	for i, b := range remaining {
+		rows[i] = newRegistrationRow(deviceID, b)
+	}
+	return tx.Create(&rows).Error
+}
+
+// RegisteredDevices lists the ids of an account's devices that have a live
+// binding, in ascending order.
+func (s *Store) RegisteredDevices(ctx context.Context, accountID string) ([]string, error) {
+	var ids []string
+	err := s.db.WithContext(ctx).Model(&registrationRow{}).Distinct().
+		Where("account_id = ? AND expires > ?", accountID, millis(s.now())).
+		Order("device_id").Pluck("device_id", &ids).Error
+	return ids, storeErr("registered devices", err)
+}
+
+// bindingKey tells bindings of one device apart: by contact URI, and by
+// instance and reg-id where a phone has them (RFC 5626).
+func bindingKey(b models.Binding) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", b.Contact, b.Instance, b.RegID))
+	return hex.EncodeToString(sum[:])
+}
+
+func newRegistrationRow(deviceID string, b models.Binding) registrationRow {
+	return registrationRow{
+		DeviceID:   deviceID,
+		BindingKey: bindingKey(b),
+		AccountID:  b.AccountID,
+		AOR:        clip(b.AOR, 320),
+		Contact:    b.Contact,
+		Instance:   clip(b.Instance, 255),
+		RegID:      b.RegID,
+		Path:       strings.Join(b.Path, "\n"),
+		Received:   b.Received.String(),
+		Transport:  b.Transport,
+		Replica:    b.Replica,
+		CallID:     clip(b.CallID, 255),
+		CSeq:       b.CSeq,
+		UserAgent:  clip(b.UserAgent, 255),
+		Expires:    millis(b.Expires),
+		Modified:   millis(b.Modified),
+	}
+}
+
+func binding(row registrationRow) (models.Binding, error) {
+	received, err := netip.ParseAddrPort(row.Received)
+	if err != nil {
+		return models.Binding{}, fmt.Errorf("binding of device %s: %w", row.DeviceID, err)
+	}
+	b := models.Binding{
+		AccountID: row.AccountID,
+		DeviceID:  row.DeviceID,
+		AOR:       row.AOR,
+		Contact:   row.Contact,
+		Instance:  row.Instance,
+		RegID:     row.RegID,
+		Received:  received,
+		Transport: row.Transport,
+		Replica:   row.Replica,
+		CallID:    row.CallID,
+		CSeq:      row.CSeq,
+		UserAgent: row.UserAgent,
+		Expires:   fromMillis(row.Expires),
+		Modified:  fromMillis(row.Modified),
+	}
+	if row.Path != "" {
+		b.Path = strings.Split(row.Path, "\n")
+	}
+	return b, nil
+}

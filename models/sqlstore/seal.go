@@ -1,0 +1,90 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"dialtone/models"
+)
+
+// The secrets of each kind of document, by dotted path. Members starting with
+// pvt_ are the server's own: they live in the stored JSON and never in a
+// models.Document.
+var (
+	accountSecrets = []string{privatePathToken}
+	userSecrets    = []string{privateMD5, privateSHA1}
+	deviceSecrets  = []string{"sip.password", privateHTTPPassword}
+)
+
+const (
+	privateAncestors    = "pvt_tree"
+	privatePathToken    = "pvt_path_token"
+	privateMD5          = "pvt_md5_auth"
+	privateSHA1         = "pvt_sha1_auth"
+	privateHTTPPassword = "pvt_http_password"
+)
+
+// sealed is the stored JSON of a document: its secrets encrypted, bound to the
+// place they stand in ("devices/<account>/<id>/sip.password").
+func (s *Store) sealed(doc models.Document, place string, secrets []string) (string, error) {
+	for _, field := range secrets {
+		plain, ok := secretAt(doc, field)
+		if !ok {
+			continue
+		}
+		cipher, err := s.sealer.Seal(plain, place+"/"+field)
+		if err != nil {
+			return "", err
+		}
+		doc.Set(field, cipher)
+	}
+	return encode(doc)
+}
+
+// opened reads stored JSON and decrypts its secrets.
+func (s *Store) opened(raw, place string, secrets []string) (models.Document, error) {
+	doc, err := models.ParseDocument([]byte(raw))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", place, err)
+	}
+	for _, field := range secrets {
+		cipher, ok := secretAt(doc, field)
+		if !ok {
+			continue
+		}
+		plain, err := s.sealer.Open(cipher.Reveal(), place+"/"+field)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", models.ErrUnavailable, err)
+		}
+		doc.Set(field, plain.Reveal())
+	}
+	return doc, nil
+}
+
+func secretAt(doc models.Document, field string) (models.Secret, bool) {
+	v, _ := doc.Lookup(field)
+	s, ok := v.(string)
+	return models.Secret(s), ok
+}
+
+// takeSecret removes a private member from the document and returns it.
+func takeSecret(doc models.Document, name string) models.Secret {
+	secret := doc.Text(name)
+	delete(doc, name)
+	return models.Secret(secret)
+}
+
+// CheckSealer reports whether the sealer opens what the database holds:
+// ErrUnavailable when the keyset is not the one that sealed it. An empty
+// database fits any.
+func (s *Store) CheckSealer(ctx context.Context) error {
+	_, err := s.Accounts(ctx, "", 1)
+	return err
+}
+
+// Empty reports whether the database holds no account, hence no secret, yet.
+func (s *Store) Empty(ctx context.Context) (bool, error) {
+	var accounts int64
+	err := s.db.WithContext(ctx).Model(&accountRow{}).Count(&accounts).Error
+	return accounts == 0, storeErr("count accounts", err)
+}

@@ -1,0 +1,225 @@
+// Package sqlstore keeps Dialtone's records in SQLite or MySQL. It holds all
+// the SQL, and turns every driver error into one of the kinds of models.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	driver "github.com/go-sql-driver/mysql"
+	"gorm.io/driver/mysql"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+	lite "modernc.org/sqlite"
+	litecode "modernc.org/sqlite/lib"
+
+	"dialtone/models"
+)
+
+// A Sealer encrypts secrets; the place says where they stand and must be the
+// same when they are opened.
+type Sealer interface {
+	Seal(secret models.Secret, place string) (string, error)
+	Open(sealed, place string) (models.Secret, error)
+}
+
+// A Store is the one way to the database. It is safe for concurrent use.
+type Store struct {
+	db      *gorm.DB
+	dialect dialect
+	sealer  Sealer
+	now     func() time.Time
+}
+
+// Open connects to the database that url names: "sqlite:PATH" or
+// "mysql://user:pass@host:port/name?opts". It touches no schema. A MySQL server
+// that does not answer is an error only at the first query, so that a server
+// can start before its database.
+func Open(url string, log *slog.Logger) (*Store, error) {
+	target, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := target.open()
+	if err != nil {
+		return nil, err
+	}
+	db, err := gorm.Open(target.gorm(pool), &gorm.Config{
+		Logger: logger.NewSlogLogger(log, logger.Config{
+			LogLevel:                  logger.Warn,
+			SlowThreshold:             time.Second,
+			ParameterizedQueries:      true, // values are secrets and stay out of logs
+			IgnoreRecordNotFoundError: true,
+		}),
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w: %w", target.path, models.ErrUnavailable, err)
+	}
+	return &Store{db: db, dialect: target.dialect, now: time.Now}, nil
+}
+
+// gorm wraps an open pool for the dialect.
+func (t target) gorm(pool *sql.DB) gorm.Dialector {
+	if t.dialect == dialectMySQL {
+		// Asking the server for its version would need it to be there.
+		return mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true})
+	}
+	return sqlite.New(sqlite.Config{Conn: pool})
+}
+
+// Use sets what encrypts the secrets of documents. Only a store that reads and
+// writes no document (for migrations) can do without.
+func (s *Store) Use(sealer Sealer) { s.sealer = sealer }
+
+// Close ends all connections.
+func (s *Store) Close() error {
+	pool, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}
+
+// Ping reports whether the database answers and has its schema; otherwise the
+// error is ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	var ignored int
+	return storeErr("ping", s.db.WithContext(ctx).Raw("SELECT COUNT(*) FROM accounts WHERE id = ''").Scan(&ignored).Error)
+}
+
+// Driver errors become kinds here and nowhere else.
+func storeErr(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return fmt.Errorf("%s: %w", op, models.ErrNotFound)
+	case isKind(err):
+		return err
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if field := takenField(err); field != "" {
+		return fmt.Errorf("%s: %w", op, &models.TakenError{Field: field})
+	}
+	if isWriteConflict(err) {
+		return fmt.Errorf("%s: %w", op, models.ErrConflict)
+	}
+	return fmt.Errorf("%s: %w: %w", op, models.ErrUnavailable, err)
+}
+
+func isKind(err error) bool {
+	return errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrInvalid) ||
+		errors.Is(err, models.ErrConflict) || errors.Is(err, models.ErrUnavailable)
+}
+
+// The document member behind each unique index, as MySQL ("index") and SQLite
+// ("table.column" of its last column) name it in their errors.
+var uniqueFields = []struct{ mysql, sqlite, field string }{
+	{"accounts_master", "accounts.master", "master"},
+	{"accounts_realm", "accounts.realm", "realm"},
+	{"accounts_api_key_hash", "accounts.api_key_hash", "api_key"},
+	{"accounts_path_token_hash", "accounts.path_token_hash", "path_token"},
+	{"users_username", "users.username", "username"},
+	{"devices_mac", "devices.mac", "mac_address"},
+	{"devices_sip_username", "devices.sip_username", "sip.username"},
+	{"devices_account_username", "devices.sip_username", "sip.username"},
+	{"devices_sip_ip", "devices.sip_ip", "sip.ip"},
+	{"PRIMARY", ".id", "id"},
+}
+
+const (
+	mysqlDuplicate   = 1062
+	mysqlLockTimeout = 1205
+	mysqlDeadlock    = 1213 // also a Galera certification conflict at commit
+)
+
+func takenField(err error) string {
+	var my *driver.MySQLError
+	if errors.As(err, &my) && my.Number == mysqlDuplicate {
+		for _, u := range uniqueFields {
+			if strings.Contains(my.Message, u.mysql+"'") {
+				return u.field
+			}
+		}
+	}
+	var li *lite.Error
+	if errors.As(err, &li) && (li.Code() == litecode.SQLITE_CONSTRAINT_UNIQUE || li.Code() == litecode.SQLITE_CONSTRAINT_PRIMARYKEY) {
+		columns, _, _ := strings.Cut(li.Error(), " (") // "...failed: devices.realm, devices.sip_username (2067)"
+		for _, u := range uniqueFields {
+			if strings.HasSuffix(columns, u.sqlite) {
+				return u.field
+			}
+		}
+	}
+	return ""
+}
+
+func isWriteConflict(err error) bool {
+	var my *driver.MySQLError
+	return errors.As(err, &my) && (my.Number == mysqlDeadlock || my.Number == mysqlLockTimeout)
+}
+
+// transaction runs work in one transaction. A deadlock, or on Galera a lost
+// certification, rolls it back and runs the whole of it again, a few times.
+func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.DB) error) error {
+	var err error
+	for range 4 {
+		err = storeErr(op, s.db.WithContext(ctx).Transaction(work))
+		var taken *models.TakenError
+		if !errors.Is(err, models.ErrConflict) || errors.As(err, &taken) {
+			break
+		}
+	}
+	return err
+}
+
+// encode is the stored JSON of a document.
+func encode(doc models.Document) (string, error) {
+	raw, err := json.Marshal(map[string]any(doc))
+	if err != nil {
+		return "", fmt.Errorf("%w document: %w", models.ErrInvalid, err)
+	}
+	return string(raw), nil
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// optional stores "" as NULL, which unique indexes ignore.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// clip bounds what has no limit of its own to a column of n characters.
+func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "?")
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}

@@ -1,0 +1,593 @@
+package sqlstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dialtone/models"
+	"dialtone/models/keyset"
+	"dialtone/models/sqlstore"
+	"dialtone/models/sqlstore/sqlstoretest"
+)
+
+// eachDatabase runs a test on SQLite and on the MySQL server that
+// DIALTONE_TEST_MYSQL names, which `make test` starts.
+func eachDatabase(t *testing.T, test func(t *testing.T, s *sqlstore.Store)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, sqlstoretest.New(t)) })
+	t.Run("mysql", func(t *testing.T) { test(t, sqlstoretest.NewMySQL(t)) })
+}
+
+func document(t *testing.T, raw string) models.Document {
+	t.Helper()
+	doc, err := models.ParseDocument([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func newAccount(t *testing.T, s *sqlstore.Store, realm string) *models.Account {
+	t.Helper()
+	a := &models.Account{}
+	if master, err := s.MasterAccount(t.Context()); err == nil {
+		a.Ancestors = []string{master.ID}
+	}
+	if err := a.SetDocument(document(t, fmt.Sprintf(`{"name":"Acme","realm":%q,"timezone":"Europe/Berlin"}`, realm))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateAccount(t.Context(), a, models.NewAPIKey()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func newDevice(t *testing.T, account, raw string) *models.Device {
+	t.Helper()
+	d := &models.Device{AccountID: account}
+	if err := d.SetDocument(document(t, raw)); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func createDevice(t *testing.T, s *sqlstore.Store, account, raw string) *models.Device {
+	t.Helper()
+	d := newDevice(t, account, raw)
+	if err := s.CreateDevice(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func createUser(t *testing.T, s *sqlstore.Store, account, raw string) *models.User {
+	t.Helper()
+	u := &models.User{AccountID: account}
+	if err := u.SetDocument(document(t, raw)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestAccounts(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx := t.Context()
+		if _, err := s.MasterAccount(ctx); !errors.Is(err, models.ErrNotFound) {
+			t.Fatalf("master account of an empty database: got %v, want ErrNotFound", err)
+		}
+		master := newAccount(t, s, "Master.example.com")
+		second := &models.Account{Document: models.Document{"name": "Second"}}
+		var taken *models.TakenError
+		if err := s.CreateAccount(ctx, second, models.NewAPIKey()); !errors.As(err, &taken) || taken.Field != "master" {
+			t.Errorf("second master account: got %v, want master taken", err)
+		}
+
+		child := &models.Account{Ancestors: []string{master.ID}}
+		if err := child.SetDocument(document(t, `{"name":"Child","realm":"child.example.com","limit":12345678901234567890}`)); err != nil {
+			t.Fatal(err)
+		}
+		key := models.NewAPIKey()
+		if err := s.CreateAccount(ctx, child, key); err != nil {
+			t.Fatal(err)
+		}
+		for what, read := range map[string]func() (*models.Account, error){
+			"by id":         func() (*models.Account, error) { return s.Account(ctx, child.ID) },
+			"by API key":    func() (*models.Account, error) { return s.AccountByAPIKey(ctx, key) },
+			"by path token": func() (*models.Account, error) { return s.AccountByPathToken(ctx, child.PathToken) },
+		} {
+			got, err := read()
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if diff := cmp.Diff(child, got, timesToMillis, cmp.AllowUnexported(models.Switch{})); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", what, diff)
+			}
+		}
+		if !child.Within(master.ID) || master.Within(child.ID) || !master.IsMaster() || child.ParentID() != master.ID {
+			t.Error("the account tree is not what was stored")
+		}
+		again := &models.Account{Ancestors: []string{master.ID}}
+		if err := again.SetDocument(document(t, `{"name":"X","realm":"CHILD.example.com"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CreateAccount(ctx, again, models.NewAPIKey()); !errors.As(err, &taken) || taken.Field != "realm" {
+			t.Errorf("realm in other case: got %v, want realm taken", err)
+		}
+		list, err := s.Accounts(ctx, "", 10)
+		if err != nil || len(list) != 2 || list[0].ID > list[1].ID {
+			t.Errorf("accounts: got %d, %v, want 2 by id", len(list), err)
+		}
+		rest, err := s.Accounts(ctx, list[0].ID, 10)
+		if err != nil || len(rest) != 1 || rest[0].ID != list[1].ID {
+			t.Errorf("accounts after the first: got %v, %v", rest, err)
+		}
+	})
+}
+
+// Stored times have milliseconds.
+var timesToMillis = cmp.Transformer("millis", func(t time.Time) int64 { return t.UnixMilli() })
+
+func TestDeviceRoundTrip(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		raw := `{"name":"Desk ☎","mac_address":"001565aabbcc","enabled":false,"custom":{"n":12345678901234567890,"list":[1.50,null,{}]},
+			"sip":{"username":"Ann","password":"s3cret","expire_seconds":120},
+			"provision":{"endpoint_brand":"yealink","combo_keys":{"0":{"type":"line"},"x":5}}}`
+		d := createDevice(t, s, a.ID, raw)
+		got, err := s.Device(t.Context(), a.ID, d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(d, got, timesToMillis, cmp.AllowUnexported(models.Switch{})); diff != "" {
+			t.Errorf("device (-created +read):\n%s", diff)
+		}
+		if got.Enabled.On() || got.SIP.Password.Reveal() != "s3cret" || !strings.HasPrefix(got.Revision, "1-") {
+			t.Errorf("typed view: got enabled %v, revision %s", got.Enabled.On(), got.Revision)
+		}
+		for name := range got.Document {
+			if strings.HasPrefix(name, "pvt_") {
+				t.Errorf("private member %s shows in the document", name)
+			}
+		}
+		if _, err := s.Device(t.Context(), models.NewID(), d.ID); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("device of another account: got %v, want ErrNotFound", err)
+		}
+	})
+}
+
+func TestSecretsAreSealed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d.db")
+	s := sqlstoretest.Open(t, "sqlite:"+path)
+	a := newAccount(t, s, "acme.example.com")
+	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"canary-sip"}}`)
+	u := &models.User{AccountID: a.ID, MD5Auth: "canary-md5", SHA1Auth: "canary-sha1", Document: models.Document{"first_name": "Ann"}}
+	if err := s.CreateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	key := models.Secret("canary-api-key")
+	other := &models.Account{Ancestors: []string{a.ID}, Document: models.Document{}}
+	if err := s.CreateAccount(t.Context(), other, key); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateToken(t.Context(), "canary-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{"canary", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
+	for _, file := range []string{path, path + "-wal"} {
+		raw, err := os.ReadFile(file) //nolint:gosec // the test's own file
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range secrets {
+			if strings.Contains(string(raw), secret) {
+				t.Errorf("%s holds the plaintext of a secret", filepath.Base(file))
+			}
+		}
+	}
+
+	otherKeys, err := keyset.Create(filepath.Join(t.TempDir(), "other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Use(otherKeys)
+	if _, err := s.Device(t.Context(), a.ID, d.ID); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("reading with another keyset: got %v, want ErrUnavailable", err)
+	}
+	if err := s.CheckSealer(t.Context()); err == nil {
+		t.Error("CheckSealer accepts another keyset")
+	}
+}
+
+func TestUniqueValues(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		one, two := newAccount(t, s, "one.example.com"), newAccount(t, s, "two.example.com")
+		createDevice(t, s, one.ID, `{"name":"a","mac_address":"001565aabbcc","sip":{"username":"ann"}}`)
+		createDevice(t, s, one.ID, `{"name":"b","sip":{"method":"ip","ip":"192.0.2.1"}}`)
+		createDevice(t, s, one.ID, `{"name":"c"}`)
+		createDevice(t, s, one.ID, `{"name":"d"}`) // absent values do not collide
+
+		tests := []struct{ name, account, doc, field string }{
+			{"MAC in another account", two.ID, `{"mac_address":"001565aabbcc"}`, "mac_address"},
+			{"username in the account", one.ID, `{"sip":{"username":"ANN"}}`, "sip.username"},
+			{"username in the account, other realm", one.ID, `{"sip":{"username":"ann","realm":"x.example.com"}}`, "sip.username"},
+			{"username in the realm, other account", two.ID, `{"sip":{"username":"ann","realm":"ONE.example.com"}}`, "sip.username"},
+			{"username elsewhere", two.ID, `{"sip":{"username":"ann"}}`, ""},
+			{"source address", two.ID, `{"sip":{"method":"ip","ip":"192.0.2.1"}}`, "sip.ip"},
+			{"address without the method", two.ID, `{"sip":{"ip":"192.0.2.1"}}`, ""},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				d := newDevice(t, tt.account, tt.doc)
+				taken, err := s.DeviceTaken(t.Context(), d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var fields []string
+				for _, one := range taken {
+					fields = append(fields, one.Field)
+				}
+				if got := strings.Join(fields, " "); got != tt.field {
+					t.Errorf("DeviceTaken: got %q, want %q", got, tt.field)
+				}
+				err = s.CreateDevice(t.Context(), d)
+				if tt.field == "" {
+					if err != nil {
+						t.Errorf("create: %v", err)
+					}
+					return
+				}
+				var conflict *models.TakenError
+				if !errors.As(err, &conflict) || conflict.Field != tt.field {
+					t.Errorf("create: got %v, want %s taken", err, tt.field)
+				}
+			})
+		}
+		again := newDevice(t, one.ID, `{"name":"again"}`)
+		again.ID = createDevice(t, s, one.ID, `{"name":"first"}`).ID
+		var taken *models.TakenError
+		if err := s.CreateDevice(t.Context(), again); !errors.As(err, &taken) || taken.Field != "id" {
+			t.Errorf("id in use: got %v, want id taken", err)
+		}
+	})
+}
+
+func TestConcurrentUpdatesLoseNothing(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		d := createDevice(t, s, a.ID, `{"name":"x","count":[]}`)
+		const writers = 20
+		var wrote int
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		for range writers {
+			group.Go(func() {
+				_, err := s.UpdateDevice(t.Context(), a.ID, d.ID, func(d *models.Device) error {
+					doc := d.Document.Clone()
+					doc["count"] = append(doc["count"].([]any), json.Number("1"))
+					return d.SetDocument(doc)
+				})
+				if err != nil && !errors.Is(err, models.ErrConflict) {
+					t.Errorf("update: %v", err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					wrote++
+				}
+			})
+		}
+		group.Wait()
+		got, err := s.Device(t.Context(), a.ID, d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := got.Document["count"].([]any); len(list) != wrote || wrote == 0 {
+			t.Errorf("%d writers were acknowledged, %d writes are there", wrote, len(list))
+		}
+		if want := fmt.Sprintf("%d-", wrote+1); !strings.HasPrefix(got.Revision, want) {
+			t.Errorf("revision: got %s, want %s...", got.Revision, want)
+		}
+	})
+}
+
+func TestUpdateRefused(t *testing.T) {
+	s := sqlstoretest.New(t)
+	a := newAccount(t, s, "acme.example.com")
+	d := createDevice(t, s, a.ID, `{"name":"x"}`)
+	_, err := s.UpdateDevice(t.Context(), a.ID, d.ID, func(*models.Device) error { return io.ErrNoProgress })
+	if err != io.ErrNoProgress { //nolint:errorlint // it must come through unchanged
+		t.Errorf("error of change: got %v, want it unchanged", err)
+	}
+	if _, err := s.DeleteDevice(t.Context(), a.ID, d.ID, func(*models.Device) error { return io.ErrNoProgress }); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("error of check: got %v", err)
+	}
+	if got, err := s.Device(t.Context(), a.ID, d.ID); err != nil || got.Revision != d.Revision {
+		t.Errorf("device after refused changes: got %v, %v", got, err)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		ann := createUser(t, s, a.ID, `{"first_name":"Ann","last_name":"Lee","username":"ann"}`)
+		bob := createUser(t, s, a.ID, `{"first_name":"Bob"}`)
+		var taken *models.TakenError
+		dup := &models.User{AccountID: a.ID, Document: models.Document{}, UserSettings: models.UserSettings{Username: "ANN"}}
+		if err := s.CreateUser(t.Context(), dup); !errors.As(err, &taken) || taken.Field != "username" {
+			t.Errorf("username in use: got %v", err)
+		}
+		updated, err := s.UpdateUser(t.Context(), a.ID, ann.ID, func(u *models.User) error {
+			u.MD5Auth = "hash"
+			return u.SetDocument(models.Document{"first_name": "Anna", "username": "ann"})
+		})
+		if err != nil || !strings.HasPrefix(updated.Revision, "2-") {
+			t.Fatalf("update: got %v, %v", updated, err)
+		}
+		got, err := s.User(t.Context(), a.ID, ann.ID)
+		if err != nil || got.FirstName != "Anna" || got.MD5Auth != "hash" || got.LastName != "" {
+			t.Errorf("after the update: got %+v, %v", got, err)
+		}
+		users, err := s.UsersByID(t.Context(), a.ID, []string{bob.ID, models.NewID(), ann.ID})
+		if err != nil || len(users) != 2 || users[0].ID > users[1].ID {
+			t.Errorf("UsersByID: got %v, %v, want two by id", users, err)
+		}
+		list, err := s.Users(t.Context(), a.ID, "", 1)
+		if err != nil || len(list) != 1 {
+			t.Errorf("Users: got %v, %v, want one", list, err)
+		}
+	})
+}
+
+func TestPhones(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
+		ann := createUser(t, s, a.ID, `{"first_name":"Ann","enabled":false}`)
+		stranger := createUser(t, s, other.ID, `{"first_name":"Eve"}`)
+		d := createDevice(t, s, a.ID, `{"name":"x","owner_id":"`+ann.ID+`","mac_address":"001565aabbcc","sip":{"username":"Ann","password":"s3cret"}}`)
+		loose := createDevice(t, s, a.ID, `{"name":"y","owner_id":"`+stranger.ID+`","mac_address":"001565aabbcd"}`)
+		none := createDevice(t, s, a.ID, `{"name":"z"}`)
+
+		mac, _ := models.ParseMAC("001565aabbcc")
+		byMAC, err := s.PhoneByMAC(t.Context(), mac)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byAOR, err := s.PhoneByAOR(t.Context(), "aNN", "ACME.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*models.Phone{byMAC, byAOR} {
+			if p.Device.ID != d.ID || p.Account.ID != a.ID || p.Owner == nil || p.Owner.ID != ann.ID ||
+				p.Enabled() || p.AOR() != "sip:Ann@acme.example.com" || p.Device.SIP.Password.Reveal() != "s3cret" ||
+				p.Account.PathToken != a.PathToken || p.Device.HTTPPassword != d.HTTPPassword {
+				t.Errorf("phone: got %+v", p)
+			}
+		}
+		for _, id := range []string{loose.ID, none.ID} {
+			if p, err := s.PhoneByID(t.Context(), a.ID, id); err != nil || p.Owner != nil || !p.Enabled() {
+				t.Errorf("phone without an owner of its account: got %+v, %v", p, err)
+			}
+		}
+		if _, err := s.PhoneByMAC(t.Context(), mac.Next().Next()); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("unknown MAC: got %v", err)
+		}
+	})
+}
+
+func TestBindings(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx := t.Context()
+		a := newAccount(t, s, "acme.example.com")
+		d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann"}}`)
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		bind := func(contact string, expires time.Duration) models.Binding {
+			return models.Binding{
+				AccountID: a.ID, DeviceID: d.ID, AOR: "sip:ann@acme.example.com", Contact: contact,
+				Path: []string{"<sip:edge.example.com;lr>", `"x" <sip:b;lr>`}, Received: netip.MustParseAddrPort("[2001:db8::1]:5060"),
+				Transport: "udp", CallID: "c1", CSeq: 4294967295, UserAgent: "Phone/1", Expires: now.Add(expires), Modified: now,
+			}
+		}
+		set := func(bindings ...models.Binding) {
+			t.Helper()
+			if err := s.UpdateBindings(ctx, d.ID, func([]models.Binding) ([]models.Binding, error) { return bindings, nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(bind("sip:ann@10.0.0.1:5060", time.Minute), bind("sip:ann@10.0.0.2", -time.Second))
+		got, err := s.Bindings(ctx, d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []models.Binding{bind("sip:ann@10.0.0.1:5060", time.Minute)}
+		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+			t.Errorf("live bindings (-want +got):\n%s", diff)
+		}
+		ids, err := s.RegisteredDevices(ctx, a.ID)
+		if err != nil || !slices.Equal(ids, []string{d.ID}) {
+			t.Errorf("registered devices: got %v, %v", ids, err)
+		}
+
+		// Concurrent updates each see what the one before them left.
+		set()
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				err := s.UpdateBindings(ctx, d.ID, func(live []models.Binding) ([]models.Binding, error) {
+					return append(live, bind(fmt.Sprintf("sip:ann@10.0.0.%d", i), time.Minute)), nil
+				})
+				if err != nil {
+					t.Errorf("update: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if got, _ := s.Bindings(ctx, d.ID); len(got) != 8 {
+			t.Errorf("after 8 concurrent registrations: got %d bindings", len(got))
+		}
+
+		if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if ids, _ := s.RegisteredDevices(ctx, a.ID); len(ids) != 0 {
+			t.Errorf("bindings of a deleted device: got %v", ids)
+		}
+		err = s.UpdateBindings(ctx, d.ID, func(live []models.Binding) ([]models.Binding, error) { return live, nil })
+		if !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("binding a deleted device: got %v, want ErrNotFound", err)
+		}
+	})
+}
+
+func TestTokensFetchesNotifications(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx := t.Context()
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		old := now.Add(-48 * time.Hour)
+
+		token := &models.Token{AccountID: models.NewID(), Method: "cb_api_auth", Created: old, Expires: now.Add(-time.Second)}
+		if err := s.CreateToken(ctx, "t1", token); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Token(ctx, "t1"); err != nil || *got != *token {
+			t.Errorf("token: got %+v, %v", got, err)
+		}
+
+		device := models.NewID()
+		fetch := func(file string, status int, at time.Time) models.Fetch {
+			return models.Fetch{DeviceID: device, File: file, Method: "GET", Status: status, ETag: "e", Bytes: 5, Source: "192.0.2.1",
+				UserAgent: strings.Repeat("ü", 300), Duration: 1500 * time.Microsecond, At: at}
+		}
+		head := fetch("a.cfg", 200, now.Add(time.Second))
+		head.Method = "HEAD"
+		stranger := fetch("a.cfg", 404, old)
+		stranger.DeviceID = ""
+		err := s.RecordFetches(ctx, []models.Fetch{fetch("b.cfg", 200, old), fetch("a.cfg", 200, old), fetch("a.cfg", 304, now), head, stranger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLast := func() {
+			t.Helper()
+			last, err := s.LastFetches(ctx, device)
+			if err != nil || len(last) != 2 || last[0].File != "a.cfg" || last[0].Status != 304 || last[1].File != "b.cfg" ||
+				last[0].Duration != 1500*time.Microsecond || last[0].At != now {
+				t.Errorf("last fetches: got %+v, %v", last, err)
+			}
+		}
+		checkLast()
+
+		note := &models.Notification{DeviceID: device, AOR: "sip:a@b", Event: "check-sync", State: models.NotifyQueued, Created: old}
+		if err := s.SaveNotification(ctx, note); err != nil {
+			t.Fatal(err)
+		}
+		note.State, note.Code, note.Reason, note.Finished = models.NotifyAccepted, 200, "OK", now
+		if err := s.SaveNotification(ctx, note); err != nil {
+			t.Fatal(err)
+		}
+		newer := &models.Notification{DeviceID: device, State: models.NotifyTimeout, Created: now}
+		if err := s.SaveNotification(ctx, newer); err != nil {
+			t.Fatal(err)
+		}
+		notes, err := s.Notifications(ctx, device, 10)
+		if err != nil || !cmp.Equal(notes, []models.Notification{*newer, *note}) {
+			t.Errorf("notifications: got %+v, %v", notes, err)
+		}
+
+		if err := s.Prune(ctx, 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Token(ctx, "t1"); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("expired token after pruning: got %v", err)
+		}
+		if notes, _ := s.Notifications(ctx, device, 10); len(notes) != 1 || notes[0].ID != newer.ID {
+			t.Errorf("notifications after pruning: got %+v", notes)
+		}
+		checkLast() // the newest of each file stays, however old
+	})
+}
+
+func TestMigrateTogether(t *testing.T) {
+	urls := map[string]string{
+		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "d.db"),
+		"mysql":  sqlstoretest.MySQLDatabase(t),
+	}
+	for name, url := range urls {
+		t.Run(name, func(t *testing.T) {
+			var group sync.WaitGroup
+			for range 3 {
+				group.Go(func() {
+					s, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer func() { _ = s.Close() }()
+					if _, err := s.Migrate(t.Context()); err != nil {
+						t.Errorf("migrate: %v", err)
+					}
+					steps, err := s.Migrations(t.Context())
+					if err != nil || len(steps) == 0 || slices.ContainsFunc(steps, func(m sqlstore.Migration) bool { return !m.Applied }) {
+						t.Errorf("status: got %+v, %v, want all applied", steps, err)
+					}
+					if err := s.Ping(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
+}
+
+func TestUnavailable(t *testing.T) {
+	tests := map[string]string{
+		"no server": "mysql://u:canary@127.0.0.1:1/x",
+		"no schema": "sqlite:" + filepath.Join(t.TempDir(), "empty.db"),
+	}
+	for name, url := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = s.Close() }()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := s.Ping(ctx); !errors.Is(err, models.ErrUnavailable) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("ping: got %v, want ErrUnavailable without the password", err)
+			}
+		})
+	}
+}
+
+func TestNoFolderForDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "d.db")
+	_, err := sqlstore.Open("sqlite:"+path, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, models.ErrUnavailable) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v, want ErrUnavailable that names the file", err)
+	}
+}
+
+func TestBadURLs(t *testing.T) {
+	for _, url := range []string{"", "sqlite:", "postgres://x", "mysql://", "mysql://u:canary@host", "mysql://u:can%zzary@host/x", "mysql://u:canary@host/x?timeout=soon"} {
+		_, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "db.url") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("Open(%q): got %v, want ErrInvalid that names db.url and no password", url, err)
+		}
+	}
+}

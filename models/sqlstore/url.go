@@ -1,0 +1,114 @@
+package sqlstore
+
+import (
+	"cmp"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"dialtone/models"
+)
+
+type dialect string
+
+const (
+	dialectSQLite dialect = "sqlite"
+	dialectMySQL  dialect = "mysql"
+)
+
+// A target is a database URL taken apart.
+type target struct {
+	dialect dialect
+	path    string        // SQLite: the file
+	config  *mysql.Config // MySQL
+}
+
+// parseURL reads the db.url setting; errors never quote it, for it may hold a
+// password.
+func parseURL(raw string) (target, error) {
+	if path, ok := strings.CutPrefix(raw, "sqlite:"); ok {
+		if path == "" {
+			return target{}, fmt.Errorf("%w db.url: want sqlite:PATH", models.ErrInvalid)
+		}
+		return target{dialect: dialectSQLite, path: path}, nil
+	}
+	if strings.HasPrefix(raw, "mysql://") {
+		config, err := mysqlConfig(raw)
+		return target{dialect: dialectMySQL, config: config}, err
+	}
+	return target{}, fmt.Errorf("%w db.url: want sqlite:PATH or mysql://user:pass@host:port/name", models.ErrInvalid)
+}
+
+func mysqlConfig(raw string) (*mysql.Config, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w db.url: not a URL (percent-encode special characters of the password)", models.ErrInvalid)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	if u.Hostname() == "" || name == "" {
+		return nil, fmt.Errorf("%w db.url: want mysql://user:pass@host:port/name", models.ErrInvalid)
+	}
+	config, err := mysql.ParseDSN("tcp(ignored)/?" + u.RawQuery) // the driver's own options
+	if err != nil {
+		return nil, fmt.Errorf("%w db.url: options after ?: %w", models.ErrInvalid, err)
+	}
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.Addr = u.Hostname() + ":" + cmp.Or(u.Port(), "3306")
+	config.DBName = name
+	config.ParseTime = true
+	config.Loc = time.UTC
+	config.ClientFoundRows = true // an update that changes nothing still finds its row
+	config.Collation = cmp.Or(config.Collation, "utf8mb4_bin")
+	config.Timeout = cmp.Or(config.Timeout, 5*time.Second)
+	config.ReadTimeout = cmp.Or(config.ReadTimeout, 30*time.Second)
+	config.WriteTimeout = cmp.Or(config.WriteTimeout, 30*time.Second)
+	return config, nil
+}
+
+// open makes the connection pool.
+func (t target) open() (*sql.DB, error) {
+	if t.dialect == dialectMySQL {
+		connector, err := mysql.NewConnector(t.config)
+		if err != nil {
+			return nil, fmt.Errorf("%w db.url: %w", models.ErrInvalid, err)
+		}
+		pool := sql.OpenDB(connector)
+		pool.SetMaxOpenConns(32)
+		pool.SetMaxIdleConns(32)
+		pool.SetConnMaxLifetime(5 * time.Minute)
+		return pool, nil
+	}
+	pool, err := sql.Open("sqlite", sqliteDSN(t.path))
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", t.path, err)
+	}
+	pool.SetMaxOpenConns(8)
+	pool.SetMaxIdleConns(8)
+	return pool, nil
+}
+
+// sqliteDSN names the file with the settings every connection needs: writers
+// wait for each other instead of failing, a commit survives a power cut, and a
+// transaction takes the write lock at once instead of deadlocking later.
+func sqliteDSN(path string) string {
+	file := (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
+	return "file:" + file + "?" + strings.Join([]string{
+		"_pragma=busy_timeout(10000)",
+		"_pragma=journal_mode(WAL)",
+		"_pragma=synchronous(FULL)",
+		"_pragma=foreign_keys(1)",
+		"_txlock=immediate",
+	}, "&")
+}
+
+// SQLitePath is the database file of a sqlite: URL; false for other databases.
+func SQLitePath(dbURL string) (string, bool) {
+	t, err := parseURL(dbURL)
+	return t.path, err == nil && t.dialect == dialectSQLite
+}
