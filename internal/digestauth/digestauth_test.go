@@ -1,0 +1,72 @@
+package digestauth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/icholy/digest"
+
+	"dialtone/internal/digestauth"
+	"dialtone/models"
+)
+
+// answer plays a client: it answers a challenge for GET /file.
+func answer(t *testing.T, challenge, user, password string, change func(*digest.Challenge)) *digest.Credentials {
+	t.Helper()
+	parsed, err := digest.ParseChallenge(challenge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(parsed)
+	}
+	creds, err := digest.Digest(parsed, digest.Options{Method: "GET", URI: "/file", Username: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return creds
+}
+
+func TestCheck(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := func() time.Time { return now }
+	authority, stranger := digestauth.New(clock), digestauth.New(clock)
+	challenge := authority.Challenge("phones", false)
+	const password = models.Secret("s3cret")
+
+	tests := []struct {
+		name  string
+		creds *digest.Credentials
+		want  digestauth.Verdict
+	}{
+		{"right", answer(t, challenge, "u", "s3cret", nil), digestauth.Right},
+		{"without qop (RFC 2069)", answer(t, challenge, "u", "s3cret", func(c *digest.Challenge) { c.QOP = nil }), digestauth.Right},
+		{"without algorithm", answer(t, challenge, "u", "s3cret", func(c *digest.Challenge) { c.Algorithm = "" }), digestauth.Right},
+		{"wrong password", answer(t, challenge, "u", "secret", nil), digestauth.Wrong},
+		{"another realm", answer(t, stranger.Challenge("other", false), "u", "s3cret", nil), digestauth.Wrong},
+		{"SHA-256", answer(t, challenge, "u", "s3cret", func(c *digest.Challenge) { c.Algorithm = "SHA-256" }), digestauth.Wrong},
+		{"a nonce from before a restart", answer(t, stranger.Challenge("phones", false), "u", "s3cret", nil), digestauth.Stale},
+		{"a made-up nonce", answer(t, challenge, "u", "s3cret", func(c *digest.Challenge) { c.Nonce = "x" }), digestauth.Stale},
+		{"empty", &digest.Credentials{Realm: "phones"}, digestauth.Wrong},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := authority.Check(tt.creds, "phones", "GET", password); got != tt.want {
+				t.Errorf("got verdict %v, want %v", got, tt.want)
+			}
+		})
+	}
+
+	old := answer(t, challenge, "u", "s3cret", nil)
+	if got := authority.Check(old, "phones", "HEAD", password); got != digestauth.Wrong {
+		t.Errorf("another method: got %v, want Wrong", got)
+	}
+	now = now.Add(5 * time.Minute)
+	if got := authority.Check(old, "phones", "GET", password); got != digestauth.Stale {
+		t.Errorf("five minutes later: got %v, want Stale", got)
+	}
+	if again := authority.Challenge("phones", true); !strings.Contains(again, "stale=true") || again == authority.Challenge("phones", true) {
+		t.Errorf("second challenge: got %s, want a new one with stale=true", again)
+	}
+}
