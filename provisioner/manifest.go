@@ -34,6 +34,9 @@ type FileRule struct {
 	Format      string `yaml:"format"`   // how values are escaped and output is checked: "xml" or "ini"
 	ContentType string `yaml:"content_type"`
 	Settings    bool   `yaml:"settings"` // carries the device's settings: counts for its provision state
+
+	Header     string   `yaml:"header"`     // what the first line must be, "" = anything
+	Directives []string `yaml:"directives"` // first words of lines in an ini file that are no "key = value"
 }
 
 // KeyRules place Kazoo's combo and feature keys on the phone's line keys.
@@ -78,7 +81,7 @@ type Capabilities struct {
 
 // A PhoneScript lets `dialtone phone` behave as the brand's firmware does.
 // In its strings {mac}, {mac_colons}, {label}, {firmware} and model attributes
-// are filled in.
+// are filled in; a step that names an attribute the model lacks is skipped.
 type PhoneScript struct {
 	Firmware     string            `yaml:"firmware"`
 	UserAgent    string            `yaml:"user_agent"`     // of HTTP requests

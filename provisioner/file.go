@@ -1,0 +1,101 @@
+package provisioner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+
+	"dialtone/models"
+)
+
+// A File is a rendered file, ready to be served.
+type File struct {
+	Name        string // as the phone asks for it, the MAC in lower case
+	Role        string // of the manifest: "boot", "common", "settings"
+	ContentType string
+	ETag        string // 32 hex digits, without quotes: the same bytes have the same ETag
+	Body        []byte // not to be changed
+	Settings    bool   // carries the device's settings
+}
+
+// renderFile renders one file of a manifest from a view's input.
+func (c *Catalog) renderFile(name string, rule *FileRule, in viewInput) (File, error) {
+	id := ""
+	if in.device != nil {
+		id = in.device.Provision.ID
+	}
+	template := c.templateFor(in.model, id, rule.Template)
+	if template == "" {
+		return File{}, &FileError{File: path.Join(in.model.Brand, rule.Template), Reason: "there is no such template"}
+	}
+	f := formats[rule.Format]
+	body, err := c.templates.render(template, newView(in, f.escape))
+	if err != nil {
+		return File{}, err
+	}
+	if err := f.check(rule, body); err != nil {
+		return File{}, &FileError{File: template, Reason: fmt.Sprintf("made a broken %s file: %v", rule.Format, err)}
+	}
+	sum := sha256.Sum256(body)
+	return File{
+		Name:        name,
+		Role:        rule.Role,
+		ContentType: rule.ContentType,
+		ETag:        hex.EncodeToString(sum[:16]),
+		Body:        body,
+		Settings:    rule.Settings,
+	}, nil
+}
+
+// deviceInput derives everything that a phone's own files are made of.
+func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar string) (viewInput, error) {
+	s, err := b.deriveSettings(phone, users, registrar)
+	if err != nil {
+		return viewInput{}, err
+	}
+	p := phone.Device.Provision
+	return viewInput{
+		brand:    b,
+		model:    b.model(p.Family, string(p.Model)),
+		settings: s,
+		account:  phone.Account,
+		owner:    phone.Owner,
+		device:   phone.Device,
+	}, nil
+}
+
+// commonInput derives what a file without a MAC is made of: nothing of a
+// device, so that every phone gets the same bytes.
+func (b *brand) commonInput(account *models.Account, model modelKey) (viewInput, error) {
+	s, err := b.commonSettings(account)
+	if err != nil {
+		return viewInput{}, err
+	}
+	return viewInput{brand: b, model: b.model(model.family, model.model), settings: s, account: account}, nil
+}
+
+// deviceFiles are the files of a brand that a device could ask for, by role in
+// the manifest's order: those whose model attributes its model has.
+func (b *brand) deviceFiles(m Model, mac models.MAC) []deviceFile {
+	var files []deviceFile
+	for i := range b.Files {
+		rule := &b.Files[i]
+		if name, ok := fillAttributes(rule.Path, m.Attributes); ok {
+			files = append(files, deviceFile{name: fillMAC(name, mac), rule: rule})
+		}
+	}
+	return files
+}
+
+type deviceFile struct {
+	name string
+	rule *FileRule
+}
+
+// isFileError reports whether err says what is wrong in a template.
+func isFileError(err error) bool {
+	located := &FileError{}
+	return errors.As(err, &located)
+}

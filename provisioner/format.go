@@ -1,0 +1,146 @@
+package provisioner
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A format says how a value is written into a file so that it stays a value,
+// and what such a file must look like.
+type format struct {
+	escape func(string) string
+	check  func(rule *FileRule, body []byte) error // a *lineError knows the line
+}
+
+var formats = map[string]format{
+	"xml": {escape: escapeXML, check: checkXML},
+	"ini": {escape: escapeINI, check: checkINI},
+}
+
+// lineError is a mistake in rendered output.
+type lineError struct {
+	line   int
+	reason string
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
+
+// blankControls makes one line of a text: control characters, line breaks
+// (Unicode's too), invisible format characters and broken UTF-8 become blanks.
+func blankControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError, unicode.IsControl(r), r == '\u2028', r == '\u2029', r == 0xFFFE, r == 0xFFFF, r == '\ufeff':
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
+
+// escapeXML writes a value for an attribute in either quotes, or for text.
+func escapeXML(s string) string { return xmlEscaper.Replace(blankControls(s)) }
+
+// escapeINI writes a value for the right side of "key = value". Phones know no
+// quoting there: all that can break out is a line break.
+func escapeINI(s string) string { return strings.TrimFunc(blankControls(s), unicode.IsSpace) }
+
+// checkXML wants one well-formed element, no attribute twice in an element.
+func checkXML(_ *FileRule, body []byte) error {
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	depth, roots := 0, 0
+	for {
+		tok, err := dec.Token()
+		line, _ := dec.InputPos()
+		switch {
+		case errors.Is(err, io.EOF) && roots == 1:
+			return nil
+		case errors.Is(err, io.EOF):
+			return &lineError{line, fmt.Sprintf("%d root elements, want one", roots)}
+		case err != nil:
+			return &lineError{line, err.Error()}
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			if depth == 0 {
+				roots++
+			}
+			depth++
+			if name, twice := repeatedAttribute(tok); twice {
+				return &lineError{line, fmt.Sprintf("attribute %s is there twice", name)}
+			}
+		case xml.EndElement:
+			depth--
+		case xml.CharData:
+			if depth == 0 && len(bytes.TrimSpace(tok)) > 0 {
+				return &lineError{line, "text outside of the root element"}
+			}
+		}
+	}
+}
+
+func repeatedAttribute(e xml.StartElement) (string, bool) {
+	seen := make(map[xml.Name]bool, len(e.Attr))
+	for _, attr := range e.Attr {
+		if seen[attr.Name] {
+			return attr.Name.Local, true
+		}
+		seen[attr.Name] = true
+	}
+	return "", false
+}
+
+// checkINI wants the header, then lines that are blank, a comment, a directive
+// of the rule, or "key = value" with each key once.
+func checkINI(rule *FileRule, body []byte) error {
+	if len(body) == 0 || body[len(body)-1] != '\n' {
+		return &lineError{1 + bytes.Count(body, []byte("\n")), "the last line does not end"}
+	}
+	seen := map[string]bool{}
+	number := 0
+	for line := range strings.Lines(string(body)) {
+		number++
+		line = strings.TrimSuffix(line, "\n")
+		if number == 1 && rule.Header != "" {
+			if line != rule.Header {
+				return &lineError{1, fmt.Sprintf("the first line must be %q", rule.Header)}
+			}
+			continue
+		}
+		key, reason := iniKey(rule, line)
+		switch {
+		case reason != "":
+			return &lineError{number, reason}
+		case key != "" && seen[key]:
+			return &lineError{number, fmt.Sprintf("key %s is there twice", key)}
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+// iniKey is the key of a line, "" when it has none; the reason says why the
+// line is wrong.
+func iniKey(rule *FileRule, line string) (key, reason string) {
+	if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+		return "", ""
+	}
+	for _, directive := range rule.Directives {
+		if rest, ok := strings.CutPrefix(line, directive); ok && strings.HasPrefix(rest, " ") {
+			return "", ""
+		}
+	}
+	key, _, ok := strings.Cut(line, "=")
+	key = strings.TrimSpace(key)
+	if !ok || key == "" || strings.ContainsFunc(key, unicode.IsSpace) {
+		return "", "want key = value"
+	}
+	return key, ""
+}

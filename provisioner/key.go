@@ -1,0 +1,136 @@
+package provisioner
+
+import (
+	"slices"
+	"strings"
+
+	"dialtone/models"
+)
+
+// A key is a combo or feature key with its user looked up.
+type key struct {
+	Number int
+	Type   string // one of the models.Key constants
+	Value  string // what is monitored or dialled
+	Label  string
+}
+
+// The type of a line key without a function.
+const keyNone = "none"
+
+// parkPrefix is Kazoo's feature code for parking: *3 and the slot.
+const parkPrefix = "*3"
+
+// resolveKeys gives each key its value and label. A key whose user is unknown,
+// or whose user has no presence id, is left out, and so is an unknown type.
+func resolveKeys(stored models.Keys, users []*models.User) []key {
+	var keys []key
+	for _, k := range stored {
+		if value, label, ok := resolveKey(k, users); ok {
+			keys = append(keys, key{Number: k.Number, Type: k.Type, Value: value, Label: label})
+		}
+	}
+	return keys
+}
+
+func resolveKey(k models.Key, users []*models.User) (value, label string, ok bool) {
+	if k.Type == models.KeyLine {
+		return "", "", true
+	}
+	if !k.HasValue {
+		return "", "", false
+	}
+	switch k.Type {
+	case models.KeyPresence, models.KeyPersonalParking:
+		return userKey(k, users)
+	case models.KeyParking:
+		return parkPrefix + k.Value, labelOr(k, "Park "+k.Value), true
+	case models.KeySpeedDial:
+		return k.Value, labelOr(k, k.Value), true
+	}
+	return "", "", false
+}
+
+// userKey is a presence or personal_parking key: its value is a user's id.
+func userKey(k models.Key, users []*models.User) (value, label string, ok bool) {
+	i := slices.IndexFunc(users, func(u *models.User) bool { return u.ID == k.Value })
+	if i < 0 || users[i].PresenceID == "" {
+		return "", "", false
+	}
+	u := users[i]
+	if k.Type == models.KeyPresence {
+		return u.PresenceID, labelOr(k, u.Label()), true
+	}
+	return parkPrefix + u.PresenceID, labelOr(k, strings.TrimSpace("Park "+u.Label())), true
+}
+
+// labelOr is the label given with the key, even an empty one, else another.
+func labelOr(k models.Key, other string) string {
+	if k.HasLabel {
+		return k.Label
+	}
+	return other
+}
+
+// keyUsers are the ids of the users that a phone's keys name, sorted, each
+// once. Keys may also come from the layers below the device.
+func keyUsers(phone *models.Phone) []string {
+	ids := userIDs(phone.Device.Provision)
+	below := []models.Document{phone.Account.Document}
+	if phone.Owner != nil {
+		below = append(below, phone.Owner.Document)
+	}
+	for _, doc := range below {
+		if keys, ok := doc["provision"]; ok {
+			typed, err := models.ParseDeviceSettings(models.Document{"provision": keys})
+			if err == nil {
+				ids = append(ids, userIDs(typed.Provision)...)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func userIDs(p models.ProvisionSettings) []string {
+	var ids []string
+	for _, k := range slices.Concat(p.ComboKeys, p.FeatureKeys) {
+		if (k.Type == models.KeyPresence || k.Type == models.KeyPersonalParking) && models.ValidID(k.Value) {
+			ids = append(ids, k.Value)
+		}
+	}
+	return ids
+}
+
+// A lineKey is one physical key beside the screen.
+type lineKey struct {
+	Position int // from 1
+	Type     string
+	Code     string // the vendor's
+	Value    string
+	Label    string
+}
+
+// placeKeys puts combo and feature keys on the physical keys. A combo key
+// takes its place; the first key is the line's unless a combo key has it; a
+// feature key takes its place when that is free. What has no place is dropped.
+func (r KeyRules) placeKeys(combos, features []key, count int) []lineKey {
+	keys := make([]lineKey, count)
+	for i := range keys {
+		keys[i] = lineKey{Position: i + 1, Type: keyNone}
+	}
+	r.Combo.place(keys, combos)
+	r.Combo.place(keys, []key{{Number: 1 - r.Combo.First, Type: models.KeyLine}})
+	r.Feature.place(keys, features)
+	return keys
+}
+
+func (r KeyRule) place(keys []lineKey, assigned []key) {
+	for _, k := range assigned {
+		i := r.First + k.Number - 1
+		if i < 0 || i >= len(keys) || keys[i].Type != keyNone {
+			continue
+		}
+		keys[i] = lineKey{Position: i + 1, Type: k.Type, Code: r.Codes[k.Type], Value: k.Value, Label: k.Label}
+	}
+}

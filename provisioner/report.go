@@ -1,0 +1,155 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"dialtone/models"
+)
+
+// The provision states of a device and of its files.
+const (
+	StateNever  = "never"   // not fetched yet
+	StateInSync = "in_sync" // what was delivered last is what would be rendered now
+	StateBehind = "behind"  // the phone has something older, or not everything
+	StateError  = "error"   // it cannot be rendered, or the last fetch failed on our side
+)
+
+// A Report tells which files a phone is given and what it has of them.
+type Report struct {
+	State    string
+	Error    string // why State is "error"
+	URL      string // of the account's provisioning folder
+	Username string // HTTP digest credentials of the phone; "" without a MAC
+	Password models.Secret
+	Files    []FileReport
+}
+
+// A FileReport is one file of a Report. ETag, ContentType and Bytes are of the
+// file as it would be rendered now.
+type FileReport struct {
+	Role        string
+	Name        string
+	URL         string
+	ETag        string
+	ContentType string
+	Bytes       int
+	Settings    bool // counts for the state even when it was never fetched
+	State       string
+	LastFetch   *models.Fetch // nil: never fetched
+	Error       string
+}
+
+// Report renders everything a phone could ask for and compares it with what it
+// fetched last. A device without a MAC or of an unknown brand has no files.
+func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, error) {
+	r := Report{State: StateNever, URL: s.URL(phone.Account)}
+	c := s.Catalog()
+	b, known := c.brands[phone.Device.Provision.Brand]
+	mac, hasMAC := phone.Device.MAC()
+	if !known || !hasMAC {
+		return r, nil
+	}
+	r.Username, r.Password = mac.String(), phone.Device.HTTPPassword
+	fetches, err := s.lastFetches(ctx, phone.Device.ID)
+	if err != nil {
+		return Report{}, err
+	}
+	users, err := s.keyUsers(ctx, phone)
+	if err != nil {
+		return Report{}, err
+	}
+	p := phone.Device.Provision
+	for _, file := range b.deviceFiles(b.model(p.Family, string(p.Model)), mac) {
+		report := FileReport{Role: file.rule.Role, Name: file.name, Settings: file.rule.Settings}
+		if r.URL != "" {
+			report.URL = r.URL + file.name
+		}
+		rendered, err := s.fileOf(ctx, c, phone, users, file)
+		report.judge(rendered, err, fetches[file.name])
+		r.Files = append(r.Files, report)
+	}
+	r.State, r.Error = overallState(r.Files)
+	return r, nil
+}
+
+func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, file deviceFile) (File, error) {
+	req, files, _ := c.patterns.match(file.name)
+	if req.HasMAC {
+		return s.deviceFile(ctx, c, phone, users, file.name, file.rule)
+	}
+	for _, known := range files {
+		if known.brand == phone.Device.Provision.Brand {
+			return s.commonFile(ctx, c, phone.Account, file.name, known)
+		}
+	}
+	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)
+}
+
+// lastFetches are the newest fetches by file name, the MAC in lower case.
+func (s *Service) lastFetches(ctx context.Context, deviceID string) (map[string]*models.Fetch, error) {
+	fetches, err := s.store.LastFetches(ctx, deviceID)
+	if err != nil {
+		return nil, fmt.Errorf("device %s, fetches: %w", deviceID, err)
+	}
+	newest := map[string]*models.Fetch{}
+	for i := range fetches {
+		name := fetches[i].File
+		if req, ok := s.Match(name); ok {
+			name = req.Name
+		}
+		if other := newest[name]; other == nil || other.At.Before(fetches[i].At) {
+			newest[name] = &fetches[i]
+		}
+	}
+	return newest, nil
+}
+
+// judge fills in what is rendered now and how it compares with the last fetch.
+func (f *FileReport) judge(rendered File, err error, last *models.Fetch) {
+	f.LastFetch = last
+	f.ETag, f.ContentType, f.Bytes = rendered.ETag, rendered.ContentType, len(rendered.Body)
+	switch {
+	case err != nil:
+		f.State, f.Error = StateError, err.Error()
+	case last == nil:
+		f.State = StateNever
+	case last.Status >= http.StatusInternalServerError:
+		f.State, f.Error = StateError, fmt.Sprintf("the last fetch was answered with %d", last.Status)
+	case delivered(last) && strings.EqualFold(last.ETag, f.ETag):
+		f.State = StateInSync
+	default:
+		f.State = StateBehind
+	}
+}
+
+// delivered reports whether the phone has the file after this fetch.
+func delivered(f *models.Fetch) bool {
+	return f.Method != http.MethodHead && (f.Status == http.StatusOK || f.Status == http.StatusNotModified)
+}
+
+// overallState joins the states of the files. A file that carries settings
+// must have been delivered; others count once they were asked for.
+func overallState(files []FileReport) (state, reason string) {
+	asked, behind := false, false
+	for _, f := range files {
+		asked = asked || f.LastFetch != nil
+		switch {
+		case f.State == StateError && (f.Settings || f.ETag == ""): // not rendered, or refused to the phone
+			return StateError, fmt.Sprintf("%s: %s", f.Name, f.Error)
+		case f.State == StateBehind && (f.Settings || delivered(f.LastFetch)):
+			behind = true
+		case f.State == StateNever && f.Settings:
+			behind = true
+		}
+	}
+	switch {
+	case !asked:
+		return StateNever, ""
+	case behind:
+		return StateBehind, ""
+	}
+	return StateInSync, ""
+}

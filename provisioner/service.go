@@ -1,0 +1,240 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"dialtone/models"
+)
+
+// cacheBytes bounds the rendered files kept in memory.
+const cacheBytes = 64 << 20
+
+// A Store is what rendering needs beside the phone itself.
+type Store interface {
+	// UsersByID returns those of the users that exist.
+	UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error)
+	// LastFetches returns the newest fetch of each file of a device.
+	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
+}
+
+// Options are what a server's files have in common.
+type Options struct {
+	BaseURL   string           // what phones reach us by: "http://host:8080", no trailing slash; "" = not known
+	Registrar string           // host[:port] phones register with when no document names a sip.proxy
+	Now       func() time.Time // decides only which year's clock changes count; nil = time.Now
+}
+
+// A Service renders phones' files. It is safe for concurrent use.
+type Service struct {
+	store   Store
+	opts    Options
+	catalog atomic.Pointer[Catalog]
+	cache   *otter.Cache[cacheKey, File]
+}
+
+// cacheKey is the hash of everything a file is made of.
+type cacheKey [sha256.Size]byte
+
+// NewService makes a service that renders with the given catalog.
+func NewService(store Store, catalog *Catalog, opts Options) *Service {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	s := &Service{store: store, opts: opts}
+	s.cache = otter.Must(&otter.Options[cacheKey, File]{
+		MaximumWeight: cacheBytes,
+		Weigher:       func(_ cacheKey, f File) uint32 { return uint32(len(f.Body)) + 512 }, //nolint:gosec // bodies are bounded by maxFileBytes
+		Logger:        &otter.NoopLogger{},
+	})
+	s.catalog.Store(catalog)
+	return s
+}
+
+// Swap replaces the catalog for all requests from now on.
+func (s *Service) Swap(c *Catalog) { s.catalog.Store(c) }
+
+// Catalog is the one in use.
+func (s *Service) Catalog() *Catalog { return s.catalog.Load() }
+
+// Match tells whose file a name is: the path without the token, in any case of
+// the MAC. False when no brand has such a file.
+func (s *Service) Match(name string) (Request, bool) {
+	req, _, ok := s.Catalog().patterns.match(name)
+	return req, ok
+}
+
+// DeviceFile renders a file for a phone. It is ErrNotFound when the phone's
+// brand has no such file, or it is another phone's. Any other error is a
+// failure of the store or of a template, named with its line.
+func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
+	c := s.Catalog()
+	req, files, ok := c.patterns.match(name)
+	brand := phone.Device.Provision.Brand
+	i := slices.IndexFunc(files, func(f fileKey) bool { return f.brand == brand })
+	if !ok || i < 0 {
+		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
+	}
+	if !req.HasMAC {
+		return s.commonFile(ctx, c, phone.Account, req.Name, files[i])
+	}
+	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
+		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
+	}
+	users, err := s.keyUsers(ctx, phone)
+	if err != nil {
+		return File{}, err
+	}
+	return s.deviceFile(ctx, c, phone, users, req.Name, files[i].rule)
+}
+
+// CommonFile renders a file that names no MAC, from the account alone. Of
+// several brands with such a file the first by name answers. It is ErrNotFound
+// for unknown files and for those of one device.
+func (s *Service) CommonFile(ctx context.Context, account *models.Account, name string) (File, error) {
+	c := s.Catalog()
+	req, files, ok := c.patterns.match(name)
+	if !ok || req.HasMAC {
+		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
+	}
+	return s.commonFile(ctx, c, account, req.Name, files[0])
+}
+
+// keyUsers reads the users that the phone's keys name, in one query.
+func (s *Service) keyUsers(ctx context.Context, phone *models.Phone) ([]*models.User, error) {
+	ids := keyUsers(phone)
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	users, err := s.store.UsersByID(ctx, phone.Account.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("device %s, users of its keys: %w", phone.Device.ID, err)
+	}
+	return users, nil
+}
+
+func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, name string, rule *FileRule) (File, error) {
+	b := c.brands[phone.Device.Provision.Brand]
+	k := s.newKey(c, b.Brand, rule.Role, name)
+	k.document(phone.Account.Meta, string(phone.Account.PathToken))
+	k.document(phone.Device.Meta, string(phone.Device.HTTPPassword))
+	if phone.Owner != nil {
+		k.document(phone.Owner.Meta)
+	}
+	k.add("users")
+	for _, u := range users {
+		k.document(u.Meta)
+	}
+	f, err := s.cached(ctx, k, func() (File, error) {
+		in, err := b.deviceInput(phone, users, s.opts.Registrar)
+		if err != nil {
+			return File{}, err
+		}
+		mac, _ := phone.Device.MAC()
+		in.now = s.opts.Now()
+		in.server = server{URL: s.URL(phone.Account), Username: mac.String(), Password: phone.Device.HTTPPassword}
+		return c.renderFile(name, rule, in)
+	})
+	if err != nil {
+		return File{}, fmt.Errorf("device %s, role %s: %w", phone.Device.ID, rule.Role, err)
+	}
+	return f, nil
+}
+
+func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, name string, file fileKey) (File, error) {
+	b := c.brands[file.brand]
+	k := s.newKey(c, b.Brand, file.rule.Role, name)
+	k.document(account.Meta, string(account.PathToken))
+	f, err := s.cached(ctx, k, func() (File, error) {
+		in, err := b.commonInput(account, file.model)
+		if err != nil {
+			return File{}, err
+		}
+		in.now = s.opts.Now()
+		in.server.URL = s.URL(account)
+		return c.renderFile(name, file.rule, in)
+	})
+	if err != nil {
+		return File{}, fmt.Errorf("account %s, role %s: %w", account.ID, file.rule.Role, err)
+	}
+	return f, nil
+}
+
+// fileKeyBuilder collects what names the content of a file.
+type fileKeyBuilder struct {
+	parts    []string
+	uncached bool // something has no revision, so nothing names its content
+}
+
+func (s *Service) newKey(c *Catalog, parts ...string) *fileKeyBuilder {
+	day := s.opts.Now().UTC().Format(time.DateOnly) // clock changes are those of the year
+	k := &fileKeyBuilder{parts: []string{c.Hash(), day, s.opts.BaseURL, s.opts.Registrar}}
+	k.add(parts...)
+	return k
+}
+
+func (k *fileKeyBuilder) add(parts ...string) { k.parts = append(k.parts, parts...) }
+
+func (k *fileKeyBuilder) document(meta models.Meta, secrets ...string) {
+	k.uncached = k.uncached || meta.Revision == ""
+	k.add(meta.ID, meta.Revision)
+	k.add(secrets...)
+}
+
+func (k *fileKeyBuilder) sum() cacheKey {
+	return sha256.Sum256([]byte(strings.Join(k.parts, "\x00")))
+}
+
+// cached renders unless the same was rendered before. Errors are not kept.
+func (s *Service) cached(ctx context.Context, k *fileKeyBuilder, render func() (File, error)) (File, error) {
+	if k.uncached {
+		return render()
+	}
+	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(context.Context, cacheKey) (File, error) {
+		return render()
+	}))
+}
+
+// Firmware is the version that a phone of the brand tells in its User-Agent,
+// "" when it tells none.
+func (s *Service) Firmware(brand, userAgent string) string {
+	return s.Catalog().firmware(brand, userAgent)
+}
+
+// SyncEvent is the Event header that makes the phone fetch again, by a reboot
+// if asked for; "check-sync" when the brand is unknown. A device may name its
+// own in provision.check_sync_event, _reboot and _reload, as Kazoo's do.
+func (s *Service) SyncEvent(phone *models.Phone, reboot bool) string {
+	doc := phone.Device.Document
+	if event := doc.Text("provision.check_sync_event"); event != "" {
+		member := map[bool]string{true: "provision.check_sync_reboot", false: "provision.check_sync_reload"}[reboot]
+		if suffix := doc.Text(member); suffix != "" {
+			event += ";" + suffix
+		}
+		return event
+	}
+	m, ok := s.Catalog().Manifest(phone.Device.Provision.Brand)
+	switch {
+	case !ok:
+		return "check-sync"
+	case reboot:
+		return m.CheckSync.Reboot
+	}
+	return m.CheckSync.Resync
+}
+
+// URL is where the account's phones fetch their files: it ends in "/" and is a
+// secret. "" when the base URL is not known.
+func (s *Service) URL(account *models.Account) string {
+	if s.opts.BaseURL == "" {
+		return ""
+	}
+	return strings.TrimSuffix(s.opts.BaseURL, "/") + "/p/" + account.PathToken.Reveal() + "/"
+}
