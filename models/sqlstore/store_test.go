@@ -25,7 +25,7 @@ import (
 )
 
 // eachDatabase runs a test on SQLite and on the MySQL server that
-// DIALTONE_TEST_MYSQL names, which `make test` starts.
+// TEST_MYSQL names, which `make test` starts.
 func eachDatabase(t *testing.T, test func(t *testing.T, s *sqlstore.Store)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, sqlstoretest.New(t)) })
 	t.Run("mysql", func(t *testing.T) { test(t, sqlstoretest.NewMySQL(t)) })
@@ -190,7 +190,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 	secrets := []string{"canary", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
 	for _, file := range []string{path, path + "-wal"} {
-		raw, err := os.ReadFile(file) //nolint:gosec // the test's own file
+		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

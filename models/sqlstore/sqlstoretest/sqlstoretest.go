@@ -54,13 +54,13 @@ func NewMySQL(t testing.TB) *sqlstore.Store {
 }
 
 // MySQLDatabase creates an empty database on the server that
-// DIALTONE_TEST_MYSQL names ("user:pass@host:port"), gives its URL, and drops
+// TEST_MYSQL names ("user:pass@host:port"), gives its URL, and drops
 // it after the test. Without a server the test fails.
 func MySQLDatabase(t testing.TB) string {
 	t.Helper()
-	server := os.Getenv("DIALTONE_TEST_MYSQL")
+	server := os.Getenv("TEST_MYSQL")
 	if server == "" {
-		t.Fatal("DIALTONE_TEST_MYSQL names no MySQL server (user:pass@host:port): `make test` starts one, or start your own")
+		t.Fatal("TEST_MYSQL names no MySQL server (user:pass@host:port): `make test` starts one, or start your own")
 	}
 	name := "dialtone_" + models.NewID()
 	admin := func(statement string) {

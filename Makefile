@@ -1,0 +1,43 @@
+GO            ?= go
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LINT_VERSION  := v2.15.0
+LINT          := bin/golangci-lint-$(LINT_VERSION)
+FUZZ_TIME     ?= 20s
+
+.PHONY: build run demo test lint bench fuzz golden cover clean
+
+build: ## the program, without cgo, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
+
+run: build ## serve for real, with SQLite in this folder
+	bin/dialtone serve
+
+demo: build ## the whole story on an empty machine: boot, register, change, check-sync
+	$(GO) run ./cmd/demo -dialtone bin/dialtone
+
+test: ## every test with the race detector, on SQLite and on a real MariaDB
+	scripts/test-deps
+	CGO_ENABLED=1 scripts/with-mariadb $(GO) test -race -timeout 10m ./...
+
+lint: $(LINT) ## format, vet, linters, direction of imports
+	$(LINT) run ./...
+
+$(LINT):
+	mkdir -p bin
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZ_TIME
+	scripts/fuzz $(FUZZ_TIME)
+
+golden: ## rewrite the rendered samples after a change of templates; read the diff
+	$(GO) test ./provisioner -run Golden -update
+
+cover: ## coverage of the tests that need no server
+	$(GO) test -short -coverprofile bin/cover.out ./... && $(GO) tool cover -func bin/cover.out | tail -n 1
+
+clean:
+	rm -rf bin

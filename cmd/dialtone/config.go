@@ -1,0 +1,292 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Config is what the program was told, from flags, environment, file and
+// defaults. Addresses are host:port; an empty one turns a listener off.
+type Config struct {
+	DB struct {
+		URL     string `koanf:"url"`
+		Migrate bool   `koanf:"migrate"`
+	} `koanf:"db"`
+	API struct {
+		Addr string `koanf:"addr"`
+	} `koanf:"api"`
+	Phones struct {
+		Addr    string `koanf:"addr"`
+		TLSAddr string `koanf:"tls_addr"`
+		TLSCert string `koanf:"tls_cert"`
+		TLSKey  string `koanf:"tls_key"`
+		URL     string `koanf:"url"`
+	} `koanf:"phones"`
+	SIP struct {
+		Addr      string `koanf:"addr"`
+		TLSAddr   string `koanf:"tls_addr"`
+		Registrar string `koanf:"registrar"`
+		Proxy     string `koanf:"proxy"`
+	} `koanf:"sip"`
+	Templates struct {
+		Dir string `koanf:"dir"`
+	} `koanf:"templates"`
+	Secrets struct {
+		Keyset string `koanf:"keyset"`
+	} `koanf:"secrets"`
+	Limits struct {
+		Exempt string `koanf:"exempt"`
+	} `koanf:"limits"`
+	Log struct {
+		Level  string `koanf:"level"`
+		Format string `koanf:"format"`
+	} `koanf:"log"`
+}
+
+// A setting is one key of the configuration: the flag --key, the member of the
+// file, and the environment variable that envName makes of it.
+type setting struct{ key, value, help string }
+
+var settings = []setting{
+	{"db.url", "sqlite:dialtone.db", "database: sqlite:PATH or mysql://user:pass@host:port/name"},
+	{"db.migrate", "true", "apply pending migrations at start"},
+	{"api.addr", "127.0.0.1:8000", "REST API, /healthz, /readyz"},
+	{"phones.addr", ":8080", "HTTP for phones; empty = off"},
+	{"phones.tls_addr", "", "HTTPS for phones; empty = off"},
+	{"phones.tls_cert", "", "certificate chain (PEM file) of the TLS listeners"},
+	{"phones.tls_key", "", "its private key (PEM file)"},
+	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
+	{"sip.addr", ":5060", "SIP over UDP and TCP; empty = off"},
+	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
+	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
+	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
+	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
+	{"secrets.keyset", "", "file with the key for secrets at rest; empty = beside the database"},
+	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out"},
+	{"log.level", "info", "debug, info, warn or error"},
+	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
+}
+
+const envPrefix = "DIALTONE_"
+
+// envName is the environment variable of a key: db.url is DIALTONE_DB__URL.
+func envName(key string) string {
+	if key == "secrets.keyset" {
+		return "DIALTONE_SECRETS__KEYSET_FILE" // says that it names a file
+	}
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
+}
+
+// addSettings gives a command the flags of the settings it uses, by the
+// beginnings of their keys.
+func addSettings(cmd *cobra.Command, prefixes ...string) {
+	for _, s := range settings {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.key, p) }) {
+			cmd.Flags().String(s.key, s.value, s.help)
+		}
+	}
+	cmd.Flags().String("config", "", "configuration file (YAML)")
+}
+
+// loadConfig puts the configuration together: flag, environment, file, default.
+func loadConfig(cmd *cobra.Command, environ []string) (Config, error) {
+	k := koanf.New(".")
+	defaults := map[string]any{}
+	for _, s := range settings {
+		defaults[s.key] = s.value
+	}
+	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
+		return Config{}, err
+	}
+	if path := cmd.Flag("config").Value.String(); path != "" {
+		if err := loadFile(k, path); err != nil {
+			return Config{}, err
+		}
+	}
+	if err := loadEnvironment(k, environ); err != nil {
+		return Config{}, err
+	}
+	flags := posflag.ProviderWithFlag(cmd.Flags(), ".", nil, func(f *pflag.Flag) (string, any) {
+		if !f.Changed || !isSetting(f.Name) {
+			return "", nil
+		}
+		return f.Name, f.Value.String()
+	})
+	if err := k.Load(flags, nil); err != nil {
+		return Config{}, err
+	}
+	var c Config
+	if err := k.Unmarshal("", &c); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return c, c.check(k)
+}
+
+func loadFile(k *koanf.Koanf, path string) error {
+	fromFile := koanf.New(".")
+	if err := fromFile.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return fmt.Errorf("configuration file %s: %w", path, err)
+	}
+	for _, key := range fromFile.Keys() {
+		if !isSetting(key) {
+			return fmt.Errorf("configuration file %s: %w", path, unknownKey(key, settingKeys()))
+		}
+	}
+	return k.Merge(fromFile)
+}
+
+func loadEnvironment(k *koanf.Koanf, environ []string) error {
+	byName := map[string]string{}
+	for _, s := range settings {
+		byName[envName(s.key)] = s.key
+	}
+	var unknown error
+	err := k.Load(env.Provider(".", env.Opt{
+		Prefix:      envPrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			key, ok := byName[name]
+			if !ok {
+				unknown = errors.Join(unknown, fmt.Errorf("environment: %w", unknownKey(name, slices.Sorted(maps.Keys(byName)))))
+			}
+			return key, value
+		},
+	}), nil)
+	return cmp.Or(unknown, err)
+}
+
+// check refuses values that would only fail later, naming their keys.
+func (c Config) check(k *koanf.Koanf) error {
+	for _, key := range []string{"api.addr", "phones.addr", "phones.tls_addr", "sip.addr", "sip.tls_addr"} {
+		if addr := k.String(key); addr != "" {
+			if err := checkAddr(addr); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+		}
+	}
+	if (c.Phones.TLSAddr != "" || c.SIP.TLSAddr != "") && (c.Phones.TLSCert == "" || c.Phones.TLSKey == "") {
+		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr and sip.tls_addr")
+	}
+	if c.Phones.URL != "" {
+		u, err := url.Parse(c.Phones.URL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return errors.New("phones.url: want http://host[:port] or https://host[:port]")
+		}
+	}
+	if _, err := c.exempt(); err != nil {
+		return err
+	}
+	if _, err := c.level(); err != nil {
+		return err
+	}
+	if c.Log.Format != "" && c.Log.Format != "text" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format: want text or json, got %q", c.Log.Format)
+	}
+	return nil
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("want host:port, got %q", addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("want a port from 0 to 65535, got %q", port)
+	}
+	return nil
+}
+
+// exempt is the networks of limits.exempt.
+func (c Config) exempt() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for part := range strings.SplitSeq(c.Limits.Exempt, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(part)
+		if err != nil {
+			return nil, fmt.Errorf("limits.exempt: %q is no network like 192.0.2.0/24", part)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+func (c Config) level() (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return 0, fmt.Errorf("log.level: want debug, info, warn or error, got %q", c.Log.Level)
+	}
+	return level, nil
+}
+
+// logger writes to w as the log settings say.
+func (c Config) logger(w io.Writer) *slog.Logger {
+	level, _ := c.level() // checked by loadConfig
+	f, isFile := w.(*os.File)
+	terminal := isFile && isatty.IsTerminal(f.Fd())
+	if c.Log.Format == "text" || c.Log.Format == "" && terminal {
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+func isSetting(key string) bool { return slices.Contains(settingKeys(), key) }
+
+func settingKeys() []string {
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// unknownKey is the error for a key that no setting has; it names the nearest
+// one there is.
+func unknownKey(key string, known []string) error {
+	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
+	return fmt.Errorf("unknown key %s (did you mean %s?)", key, nearest)
+}
+
+// distance is the Levenshtein distance of two keys.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,100 @@
+// Command dialtone is a SIP phone provisioning server and the tools around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build.
+var version = "devel"
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and gives its exit code.
+func run(ctx context.Context, args []string) int {
+	root := newRootCommand()
+	started := noteStart(root)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil, *started && errors.Is(err, context.Canceled):
+		return exitOK
+	case *started:
+		fmt.Fprintln(os.Stderr, "dialtone:", err)
+		return exitFailed
+	default:
+		fmt.Fprintf(os.Stderr, "dialtone: %v\nRun 'dialtone --help' for usage.\n", err)
+		return exitUsage
+	}
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "dialtone",
+		Short:         "SIP phone provisioning server",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(
+		newServeCommand(),
+		newMigrateCommand(),
+		newAccountCommand(),
+		newDeviceCommand(),
+		newPhoneCommand(),
+		newVersionCommand(),
+	)
+	return root
+}
+
+// noteStart lets run tell a mistake on the command line from a failure of the
+// command: the flag turns true once a command's own work has begun.
+func noteStart(cmd *cobra.Command) *bool {
+	started := new(bool)
+	var wrap func(*cobra.Command)
+	wrap = func(cmd *cobra.Command) {
+		if work := cmd.RunE; work != nil {
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				*started = true
+				return work(cmd, args)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			wrap(sub)
+		}
+	}
+	wrap(cmd)
+	return started
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "dialtone", version)
+			return err
+		},
+	}
+}

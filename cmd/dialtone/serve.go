@@ -1,0 +1,276 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"dialtone/api"
+	"dialtone/internal/lockout"
+	"dialtone/models"
+	"dialtone/models/sqlstore"
+	"dialtone/provisioner"
+	"dialtone/provisioner/phonehttp"
+	"dialtone/sip"
+	"dialtone/templates"
+)
+
+const (
+	drainTimeout  = 4 * time.Second // for requests in flight when told to stop
+	pruneEvery    = time.Hour
+	keepHistory   = 30 * 24 * time.Hour // of fetches and notifications
+	maxAPIHeader  = 64 << 10
+	maxFileHeader = 16 << 10
+)
+
+func newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd, os.Environ())
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
+		},
+	}
+	addSettings(cmd, "")
+	return cmd
+}
+
+// serve runs every listener until ctx ends or one of them fails, then stops
+// them all: requests in flight are finished, and what phones did is recorded.
+func serve(ctx context.Context, c Config, log *slog.Logger) error {
+	catalog, overlay, err := loadTemplates(c.Templates.Dir)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	recorder := phonehttp.NewRecorder(store, log)
+	record := inBackground(ctx, recorder.Run) // outlives the listeners
+	err = serveListeners(ctx, c, log, store, catalog, overlay, recorder.Record)
+	record.stop()
+	return errors.Join(err, store.Close())
+}
+
+// serveListeners binds every listener, joins the parts of the program, and
+// runs them until ctx ends.
+func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqlstore.Store,
+	catalog *provisioner.Catalog, overlay fs.FS, record func(models.Fetch),
+) error {
+	exempt, err := c.exempt()
+	if err != nil {
+		return err
+	}
+	guard := lockout.New(exempt, time.Now)
+	web, err := listenWeb(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer web.close()
+	sipd, err := sip.New(sip.Config{
+		Addr: c.SIP.Addr, TLSAddr: c.SIP.TLSAddr, TLSCert: c.Phones.TLSCert, TLSKey: c.Phones.TLSKey,
+		Proxy: c.SIP.Proxy, Replica: models.NewID(), Store: store, Guard: guard, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := sipd.Listen(ctx); err != nil {
+		return err
+	}
+
+	baseURL, err := phonesURL(c, web.phonesAddr())
+	if err != nil {
+		return err
+	}
+	files := provisioner.NewService(store, catalog, provisioner.Options{
+		BaseURL: baseURL, Registrar: registrar(c, baseURL, sipd.Addrs().UDP.Port()),
+	})
+	admin, err := api.New(api.Config{
+		Store:     store,
+		CheckSync: func(p *models.Phone) { sipd.Notify(sip.NotifyRequest{Phone: p, Event: files.SyncEvent(p, false)}) },
+		Notify: func(p *models.Phone, event, contentType string, body []byte) {
+			sipd.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
+		},
+		Provision: files.Report,
+		Guard:     guard,
+		Version:   version,
+		Log:       log,
+	})
+	if err != nil {
+		return err
+	}
+	phones := phonehttp.New(phonehttp.Config{
+		Files: files, Store: store, Guard: guard, Record: record, Log: log, Now: time.Now,
+	})
+
+	g, ctx := errgroup.WithContext(ctx) // the first failure stops the others
+	g.Go(func() error { return sipd.Run(ctx) })
+	g.Go(func() error { return serveHTTP(ctx, web.api, admin, maxAPIHeader, log) })
+	g.Go(func() error { return serveHTTP(ctx, web.phones, phones, maxFileHeader, log) })
+	g.Go(func() error { return serveHTTP(ctx, web.phonesTLS, phones, maxFileHeader, log) })
+	g.Go(func() error { return prune(ctx, store, log) })
+	if overlay != nil {
+		g.Go(func() error { return watchTemplates(ctx, c.Templates.Dir, files, log) })
+	}
+	return g.Wait()
+}
+
+// web holds the HTTP listeners; those that are off are nil.
+type web struct{ api, phones, phonesTLS net.Listener }
+
+// listenWeb binds the HTTP listeners. An address in use is one clear error.
+func listenWeb(ctx context.Context, c Config, log *slog.Logger) (*web, error) {
+	w := &web{}
+	listeners := []struct {
+		key, service, addr string
+		into               *net.Listener
+	}{
+		{"api.addr", "api", c.API.Addr, &w.api},
+		{"phones.addr", "phones", c.Phones.Addr, &w.phones},
+		{"phones.tls_addr", "phones-tls", c.Phones.TLSAddr, &w.phonesTLS},
+	}
+	for _, l := range listeners {
+		if l.addr == "" {
+			continue
+		}
+		var err error
+		if *l.into, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.addr); err != nil {
+			w.close()
+			return nil, fmt.Errorf("%s: %w", l.key, err)
+		}
+		log.InfoContext(ctx, "listening", "service", l.service, "addr", (*l.into).Addr().String())
+	}
+	if w.phonesTLS != nil {
+		certificate, err := tls.LoadX509KeyPair(c.Phones.TLSCert, c.Phones.TLSKey)
+		if err != nil {
+			w.close()
+			return nil, fmt.Errorf("phones.tls_cert and phones.tls_key: %w", err)
+		}
+		w.phonesTLS = tls.NewListener(w.phonesTLS, &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+		})
+	}
+	return w, nil
+}
+
+// phonesAddr is where phones reach us, "" when they do not.
+func (w *web) phonesAddr() string {
+	if l := cmp.Or(w.phones, w.phonesTLS); l != nil {
+		return l.Addr().String()
+	}
+	return ""
+}
+
+// close ends listeners that no server has taken over; for the others it does
+// nothing.
+func (w *web) close() {
+	for _, l := range []net.Listener{w.api, w.phones, w.phonesTLS} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// serveHTTP serves until ctx ends, then finishes the requests in flight. A nil
+// listener is off.
+func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHeader int, log *slog.Logger) error {
+	if l == nil {
+		return nil
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		if err := server.Shutdown(deadline); err != nil {
+			drained <- errors.Join(fmt.Errorf("requests still in flight were cut off: %w", err), server.Close())
+			return
+		}
+		drained <- nil
+	})
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-drained // Serve returns when Shutdown starts; this is its end
+}
+
+// prune removes old records at start and then every hour.
+func prune(ctx context.Context, store *sqlstore.Store, log *slog.Logger) error {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		if err := store.Prune(ctx, keepHistory); err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, "old records not removed", "err", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// A background is a goroutine with a stop that waits for its end.
+type background struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// inBackground runs work with a context that ends only when stop is called.
+func inBackground(ctx context.Context, work func(context.Context)) *background {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	b := &background{cancel, make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		work(ctx)
+	}()
+	return b
+}
+
+func (b *background) stop() {
+	b.cancel()
+	<-b.done
+}
+
+// loadTemplates reads the built-in templates with the overlay folder's over
+// them; overlay is nil without one.
+func loadTemplates(dir string) (catalog *provisioner.Catalog, overlay fs.FS, err error) {
+	var tree fs.FS = templates.FS
+	if dir != "" {
+		root, err := os.OpenRoot(dir) // nothing outside the folder is ever read
+		if err != nil {
+			return nil, nil, fmt.Errorf("templates.dir: %w", err)
+		}
+		overlay = root.FS()
+		tree = provisioner.Overlay(templates.FS, overlay)
+	}
+	catalog, err = provisioner.Load(tree)
+	if err != nil {
+		return nil, nil, fmt.Errorf("templates: %w", err)
+	}
+	return catalog, overlay, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"dialtone/models/keyset"
+	"dialtone/models/sqlstore"
+)
+
+// openStore opens the database with its keyset and, unless db.migrate says
+// otherwise, brings its schema up to date. The caller closes it.
+func openStore(ctx context.Context, c Config, log *slog.Logger) (*sqlstore.Store, error) {
+	store, err := sqlstore.Open(c.DB.URL, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareStore(ctx, store, c, log); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slog.Logger) error {
+	if c.DB.Migrate {
+		applied, err := store.Migrate(ctx)
+		if err != nil {
+			return err
+		}
+		if len(applied) > 0 {
+			log.InfoContext(ctx, "migrations applied", "count", len(applied))
+		}
+	}
+	path := keysetPath(c)
+	keys, err := keyset.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		keys, err = createKeyset(ctx, store, path, log)
+	}
+	if err != nil {
+		return err
+	}
+	store.Use(keys)
+	if err := store.CheckSealer(ctx); err != nil {
+		return fmt.Errorf("keyset %s and database: %w", path, err)
+	}
+	return nil
+}
+
+// createKeyset makes the keyset of a new database. Beside a database with
+// records a missing keyset is an error: a new one could not open their secrets.
+func createKeyset(ctx context.Context, store *sqlstore.Store, path string, log *slog.Logger) (*keyset.Keyset, error) {
+	empty, err := store.Empty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !empty {
+		return nil, fmt.Errorf("keyset %s is missing, but the database holds secrets that only it opens: "+
+			"put it back, or name its place with secrets.keyset", path)
+	}
+	keys, err := keyset.Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		return keyset.Open(path) // another program starting beside this one was faster
+	}
+	if err == nil {
+		log.InfoContext(ctx, "keyset created: back it up, secrets cannot be read without it", "path", path)
+	}
+	return keys, err
+}
+
+// keysetPath is secrets.keyset, or a file beside the database.
+func keysetPath(c Config) string {
+	if path, ok := sqlstore.SQLitePath(c.DB.URL); ok {
+		return cmp.Or(c.Secrets.Keyset, path+".keyset")
+	}
+	return cmp.Or(c.Secrets.Keyset, "dialtone.keyset")
+}
