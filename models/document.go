@@ -106,8 +106,10 @@ func (d Document) Delete(path string) {
 	delete(parent, name)
 }
 
-// String and LogValue keep documents, which hold SIP passwords, out of logs.
+// String, GoString and LogValue keep documents, which hold SIP passwords, out
+// of logs.
 func (Document) String() string       { return redacted }
+func (Document) GoString() string     { return redacted }
 func (Document) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Overlay lays top over base as Kazoo's provisioning does: objects merge, any
