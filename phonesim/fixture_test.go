@@ -40,7 +40,7 @@ func xmlScript() provisioner.PhoneScript {
 			{Head: "{mac}-app.log"},
 		},
 		Precedence: "first",
-		Settings: provisioner.PhoneSettings{
+		Settings: provisioner.PhoneSettings{ //nolint:gosec // names of parameters, no credentials
 			Format: "xml", Enabled: "reg.1.on", Username: "reg.1.address", AuthUser: "reg.1.auth.userId",
 			Password: "reg.1.auth.password", DisplayName: "reg.1.displayName", Domain: "reg.1.server.1.address",
 			Port: "reg.1.server.1.port", Proxy: "reg.1.outboundProxy.address", ProxyPort: "reg.1.outboundProxy.port",
@@ -163,8 +163,8 @@ func (s *fileServer) asked() []string {
 	return list
 }
 
-// A registrar is a SIP registrar for one realm: it challenges, and grants what
-// is asked for.
+// A registrar is a SIP registrar for one realm, where every user's password is
+// "s3cret": it challenges, and grants what is asked for.
 type registrar struct {
 	t        *testing.T
 	realm    string
@@ -180,10 +180,10 @@ type registrar struct {
 	answers  []*sip.Request     // REGISTERs that were authenticated
 }
 
-func newRegistrar(t *testing.T, password string) *registrar {
+func newRegistrar(t *testing.T) *registrar {
 	t.Helper()
 	r := &registrar{
-		t: t, realm: "acme.example.com", password: password,
+		t: t, realm: "acme.example.com", password: "s3cret",
 		contacts: map[string]sip.Uri{}, sources: map[string]string{},
 	}
 	quiet := slog.New(slog.DiscardHandler)
@@ -220,12 +220,13 @@ func newRegistrar(t *testing.T, password string) *registrar {
 // listenBoth finds a port that is free over UDP and TCP.
 func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 	t.Helper()
+	var lc net.ListenConfig
 	for range 20 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		tcp, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if udp, err := net.ListenPacket("udp", tcp.Addr().String()); err == nil {
+		if udp, err := lc.ListenPacket(t.Context(), "udp", tcp.Addr().String()); err == nil {
 			return udp, tcp
 		}
 		_ = tcp.Close()

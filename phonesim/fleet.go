@@ -12,17 +12,17 @@ import (
 const bootingAtOnce = 64
 
 // A Fleet is a row of phones with consecutive MACs that print to one output,
-// each line starting with the MAC.
+// each line starting with the MAC when there are several.
 type Fleet struct{ phones []*Phone }
 
 // NewFleet makes count phones, the first with the MAC of o. A fleet cannot
 // share one SIP port.
 func NewFleet(o Options, count int) (*Fleet, error) {
 	if count < 1 {
-		return nil, fmt.Errorf("a fleet of %d phones", count)
+		return nil, badOption("count", "%d phones: want 1 or more", count)
 	}
 	if _, port, err := net.SplitHostPort(o.SIPListen); count > 1 && err == nil && port != "0" {
-		return nil, fmt.Errorf("%d phones cannot all listen on port %s: give port 0", count, port)
+		return nil, badOption("sip-listen", "%d phones cannot all listen on port %s: give port 0", count, port)
 	}
 	booths := make(chan struct{}, bootingAtOnce)
 	out := newPrinter(o.Out)
@@ -32,7 +32,9 @@ func NewFleet(o Options, count int) (*Fleet, error) {
 		if err != nil {
 			return nil, err
 		}
-		phone.join(out, booths)
+		if count > 1 {
+			phone.join(out, booths)
+		}
 		fleet.phones = append(fleet.phones, phone)
 		o.MAC = o.MAC.Next()
 	}
@@ -56,8 +58,11 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 	running.Wait()
 	failures := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	if len(failures) == 0 {
+	switch {
+	case len(failures) == 0:
 		return nil
+	case len(f.phones) == 1:
+		return failures[0]
 	}
 	return fmt.Errorf("%d of %d phones failed: %w", len(failures), len(f.phones), failures[0])
 }

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +46,19 @@ type Options struct {
 	Out          io.Writer
 }
 
+// An OptionError says what is wrong with one of the Options.
+type OptionError struct {
+	Option string // as a flag spells it: "brand", "sip-listen"
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
+func badOption(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Errorf(format, args...)}
+}
+
 // A Phone is one software phone.
 type Phone struct {
 	mac    models.MAC
@@ -64,8 +79,8 @@ type Phone struct {
 	pause      time.Duration
 }
 
-// New makes a phone. It fails when the catalog does not know the model, or
-// when the URL or the listening address is none.
+// New makes a phone. It fails with an *OptionError when the catalog does not
+// know the model, or when the URL or the listening address is none.
 func New(o Options) (*Phone, error) {
 	script, err := scriptOf(o)
 	if err != nil {
@@ -78,7 +93,10 @@ func New(o Options) (*Phone, error) {
 func newPhone(script provisioner.PhoneScript, o Options) (*Phone, error) {
 	base, err := parseBase(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("provisioning URL: %w", err)
+		return nil, badOption("url", "%w", err)
+	}
+	if err := checkListen(o.SIPListen); err != nil {
+		return nil, badOption("sip-listen", "%w", err)
 	}
 	user := o.HTTPUser
 	if user == "" && o.HTTPPassword != "" {
@@ -100,11 +118,12 @@ func newPhone(script provisioner.PhoneScript, o Options) (*Phone, error) {
 func scriptOf(o Options) (provisioner.PhoneScript, error) {
 	manifest, ok := o.Catalog.Manifest(o.Brand)
 	if !ok {
-		return provisioner.PhoneScript{}, fmt.Errorf("unknown brand %q; there are: %s", o.Brand, strings.Join(o.Catalog.Brands(), ", "))
+		return provisioner.PhoneScript{}, badOption("brand", "unknown brand %q; there are: %s",
+			o.Brand, strings.Join(o.Catalog.Brands(), ", "))
 	}
 	model := o.Catalog.Model(o.Brand, "", o.Model)
 	if model.Family == "" {
-		return provisioner.PhoneScript{}, fmt.Errorf("unknown model %q of brand %q; there are: %s",
+		return provisioner.PhoneScript{}, badOption("model", "unknown model %q of brand %q; there are: %s",
 			o.Model, o.Brand, strings.Join(modelsOf(manifest), ", "))
 	}
 	vars := map[string]string{
@@ -283,6 +302,21 @@ func (p *Phone) unregister(ctx context.Context) {
 func (p *Phone) switchOff(ctx context.Context) {
 	p.unregister(context.WithoutCancel(ctx))
 	p.fetch.http.CloseIdleConnections()
+}
+
+// checkListen checks the form of an address to listen on; "" is fine.
+func checkListen(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("port %q: want 0 to 65535", port)
+	}
+	return nil
 }
 
 // modelsOf lists the models of a brand.

@@ -1,6 +1,7 @@
 package phonesim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,7 +16,7 @@ import (
 )
 
 func TestBootXML(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	files := newFileServer(t, map[string]string{
 		"000000000000.cfg": `<APPLICATION APP_FILE_PATH="sip.ld" CONFIG_FILES="phone.cfg, missing.cfg,sub/site.cfg"/>`,
 		"phone.cfg": fmt.Sprintf(`<c><reg reg.1.address="ann" reg.1.auth.password="s3cret" reg.1.displayName="Ann &quot;A&quot; Lee"
@@ -82,7 +83,7 @@ func TestBootXML(t *testing.T) {
 }
 
 func TestBootINI(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -143,7 +144,7 @@ func TestHTTPDigest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRegistrar(t, "s3cret")
+			r := newRegistrar(t)
 			files := newFileServer(t, map[string]string{"001565aabb01.cfg": r.config("ann", "s3cret")})
 			files.setAnswer(func(w http.ResponseWriter, req *http.Request) bool { return challenges(w, req) })
 			var out transcript
@@ -187,7 +188,7 @@ func challenges(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func TestCheckSync(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	config := r.config("ann", "s3cret") + "linekey.1.label = Ann Lee\nstatic.auto_provision.server.url = http://h/p/tok1/\n"
 	files := newFileServer(t, map[string]string{"001565aabb01.cfg": config})
 	var out transcript
@@ -247,7 +248,7 @@ func TestCheckSync(t *testing.T) {
 
 // TestLineChanges changes what decides the registration, one thing at a time.
 func TestLineChanges(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	files := newFileServer(t, map[string]string{"001565aabb01.cfg": r.config("ann", "s3cret")})
 	var out transcript
 	switchOn(t, testPhone(t, iniScript(), Options{URL: files.URL, Out: &out}).Run)
@@ -284,7 +285,7 @@ func TestLineChanges(t *testing.T) {
 }
 
 func TestRefresh(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	files := newFileServer(t, map[string]string{"001565aabb01.cfg": r.config("ann", "s3cret")})
 	phone := testPhone(t, iniScript(), Options{URL: files.URL})
 	if err := phone.start(t.Context()); err != nil {
@@ -305,7 +306,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestBusyServerKeepsConfiguration(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	files := newFileServer(t, map[string]string{"001565aabb01.cfg": r.config("ann", "s3cret")})
 	var out transcript
 	switchOn(t, testPhone(t, iniScript(), Options{URL: files.URL, Out: &out}).Run)
@@ -337,7 +338,7 @@ func TestBusyServerKeepsConfiguration(t *testing.T) {
 }
 
 func TestOnceFails(t *testing.T) {
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -378,7 +379,7 @@ func TestUnreachable(t *testing.T) {
 
 func TestFleet(t *testing.T) {
 	const size = 20
-	r := newRegistrar(t, "s3cret")
+	r := newRegistrar(t)
 	files := newFileServer(t, map[string]string{})
 	fleet, out := &Fleet{}, &transcript{}
 	shared, booths := newPrinter(out), make(chan struct{}, 4)
@@ -462,7 +463,7 @@ func TestNewLine(t *testing.T) {
 				}
 			}
 			got, err := newLine(&script, v)
-			if err != tt.err || got != tt.want {
+			if !errors.Is(err, tt.err) || got != tt.want {
 				t.Errorf("got %+v, %v\nwant %+v, %v", got, err, tt.want, tt.err)
 			}
 		})

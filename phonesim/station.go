@@ -25,6 +25,10 @@ const allowed = "NOTIFY, OPTIONS"
 // answerTimeout is how long a phone waits for a SIP answer.
 const answerTimeout = 10 * time.Second
 
+// Quiet silences the SIP library's own log, of the whole process: for programs
+// that are nothing but phones.
+func Quiet() { sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) }
+
 // A station is the SIP side of a phone: one socket, and the registration that
 // is kept over it. register and close are called by one goroutine; requests
 // are answered on sipgo's.
