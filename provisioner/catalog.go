@@ -21,7 +21,7 @@ const (
 // templates. It never changes; a new tree makes a new Catalog.
 type Catalog struct {
 	brands    map[string]*brand
-	templates *templates
+	templates *templateTree
 	patterns  *patterns
 	hash      string
 }

@@ -109,6 +109,7 @@ type lineKey struct {
 	Code     string // the vendor's
 	Value    string
 	Label    string
+	Nth      int // among the keys with a function other than line, from 1; 0 for the rest
 }
 
 // placeKeys puts combo and feature keys on the physical keys. A combo key
@@ -122,6 +123,13 @@ func (r KeyRules) placeKeys(combos, features []key, count int) []lineKey {
 	r.Combo.place(keys, combos)
 	r.Combo.place(keys, []key{{Number: 1 - r.Combo.First, Type: models.KeyLine}})
 	r.Feature.place(keys, features)
+	nth := 0
+	for i := range keys {
+		if keys[i].Type != keyNone && keys[i].Type != models.KeyLine {
+			nth++
+			keys[i].Nth = nth
+		}
+	}
 	return keys
 }
 

@@ -53,7 +53,7 @@ type KeyRule struct {
 
 // A CodecRule maps a codec of the API to the vendor's name for it.
 type CodecRule struct {
-	Names []string `yaml:"names"` // as in media.audio.codecs: ["PCMU"], ["G7221@32000h", "G722_32"]
+	Names []string `yaml:"names"` // as in media.audio.codecs: ["PCMU"], ["G7221@32000h", "G722_32"]; none = only switched off
 	Code  string   `yaml:"code"`
 }
 
@@ -108,6 +108,7 @@ type BootStep struct {
 // its SIP line.
 type PhoneSettings struct {
 	Format      string `yaml:"format"` // of configuration files: "xml" or "ini"
+	Null        string `yaml:"null"`   // a value that means "not set", "" = none does
 	Enabled     string `yaml:"enabled"`
 	Username    string `yaml:"username"`
 	AuthUser    string `yaml:"auth_user"`

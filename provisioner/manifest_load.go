@@ -122,6 +122,9 @@ func (c *manifestCheck) line(path string) int {
 	return 1
 }
 
+// reservedAttributes already mean something in templates or in PhoneScript.
+var reservedAttributes = append([]string{macPlaceholder, "mac_colons", "firmware"}, modelMembers...)
+
 var (
 	plainName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$`)
 	ouiForm     = regexp.MustCompile(`^[0-9a-f]{6}$`)
@@ -174,8 +177,8 @@ func (c *manifestCheck) checkCodecs() {
 	codes, names := map[string]bool{}, map[string]bool{}
 	for i, codec := range c.brand.Codecs {
 		at := fmt.Sprintf("$.codecs[%d]", i)
-		if codec.Code == "" || len(codec.Names) == 0 {
-			c.bad(at, "a codec needs names and code")
+		if codec.Code == "" {
+			c.bad(at, "a codec needs a code")
 		}
 		if codes[codec.Code] {
 			c.bad(at, "codec code %q is there twice", codec.Code)
@@ -220,7 +223,7 @@ func (c *manifestCheck) checkCapabilities(at string, caps Capabilities) {
 		c.bad(at+".line_keys", "line_keys is %d: want 0 to %d", caps.LineKeys, maxLineKeys)
 	}
 	for name := range caps.Attributes {
-		if !identifier.MatchString(name) || slices.Contains(modelMembers, name) {
+		if !identifier.MatchString(name) || slices.Contains(reservedAttributes, name) {
 			c.bad(at+".attributes", "attribute %q: want a free name of a-z, 0-9 and _", name)
 		}
 	}

@@ -1,14 +1,13 @@
 package provisioner
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
 	"time"
-
-	"encoding/json"
 
 	"dialtone/models"
 )
@@ -40,6 +39,9 @@ func loadSamples(fsys fs.FS, brand string) ([]sample, error) {
 	}
 	var samples []sample
 	for _, file := range files {
+		if strings.HasPrefix(path.Base(file), ".") {
+			continue
+		}
 		s, err := readSample(fsys, file)
 		if err != nil {
 			return nil, &FileError{File: file, Reason: err.Error()}

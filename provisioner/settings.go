@@ -25,7 +25,6 @@ type line struct {
 	Enabled     bool
 	Username    string
 	Password    models.Secret // "" while the line is disabled
-	Register    bool          // false: the phone is known by its address
 	Realm       string        // the SIP domain
 	DisplayName string        // as callees see it
 	Label       string        // beside the line key
@@ -104,7 +103,6 @@ func deriveLine(phone *models.Phone, s *settings, registrar string) line {
 		Enabled:     phone.Enabled(),
 		Username:    s.SIP.Username,
 		Password:    s.SIP.Password,
-		Register:    !s.SIP.AuthByIP(),
 		Realm:       phone.Realm(),
 		DisplayName: displayName(phone),
 		Transport:   strings.ToLower(cmp.Or(s.SIP.Transport, "udp")),

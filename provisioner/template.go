@@ -38,15 +38,15 @@ var bannedFilters = []string{
 	"random", "date", "time", "urlize", "urlizetrunc",
 }
 
-// templates are the parsed templates of a tree.
-type templates struct {
+// templateTree is the parsed templates of a tree.
+type templateTree struct {
 	files  map[string]string // path -> text of every template file
 	parsed map[string]*pongo2.Template
 }
 
 // loadTemplates reads, checks and parses every template of the brands.
-func loadTemplates(fsys fs.FS, brands []string) (*templates, error) {
-	t := &templates{files: map[string]string{}, parsed: map[string]*pongo2.Template{}}
+func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
+	t := &templateTree{files: map[string]string{}, parsed: map[string]*pongo2.Template{}}
 	for _, brand := range brands {
 		if err := t.read(fsys, brand); err != nil {
 			return nil, err
@@ -72,7 +72,7 @@ func loadTemplates(fsys fs.FS, brands []string) (*templates, error) {
 }
 
 // read collects the template files below a brand's folder.
-func (t *templates) read(fsys fs.FS, brand string) error {
+func (t *templateTree) read(fsys fs.FS, brand string) error {
 	return fs.WalkDir(fsys, brand, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return &FileError{File: file, Reason: err.Error()}
@@ -80,8 +80,8 @@ func (t *templates) read(fsys fs.FS, brand string) error {
 		if entry.IsDir() && (entry.Name() == samplesFolder || entry.Name() == goldensFolder) {
 			return fs.SkipDir
 		}
-		if entry.IsDir() || path.Ext(file) != templateSuffix {
-			return nil
+		if entry.IsDir() || path.Ext(file) != templateSuffix || strings.HasPrefix(entry.Name(), ".") {
+			return nil // among others what editors leave while a file is open
 		}
 		raw, err := fs.ReadFile(fsys, file)
 		if err != nil {
@@ -165,7 +165,7 @@ func templateError(file string, err error) error {
 }
 
 // render executes a template. The view holds only plain values.
-func (t *templates) render(file string, view map[string]any) (body []byte, err error) {
+func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
 	w := &boundedWriter{}
 	defer func() {
 		if p := recover(); p != nil {

@@ -139,7 +139,6 @@ func (in viewInput) linesView() []any {
 			"enabled":      l.Enabled,
 			"username":     l.Username,
 			"password":     l.Password.Reveal(),
-			"register":     l.Register,
 			"realm":        l.Realm,
 			"display_name": l.DisplayName,
 			"label":        l.Label,
@@ -193,7 +192,8 @@ func (in viewInput) keysView() view {
 	physical := []any{}
 	if in.device != nil {
 		for _, k := range rules.placeKeys(s.combos, s.features, in.model.LineKeys) {
-			physical = append(physical, view{"position": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label})
+			physical = append(physical, view{"position": k.Position, "type": k.Type, "code": k.Code,
+				"value": k.Value, "label": k.Label, "nth": k.Nth})
 		}
 	}
 	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": physical}

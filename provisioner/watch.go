@@ -1,0 +1,132 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	watchDebounce = 150 * time.Millisecond // after the last of a burst of changes
+	watchPoll     = 15 * time.Second       // where the system reports no changes
+)
+
+// A Watcher reloads an operator's template folder whenever it changes.
+type Watcher struct {
+	service *Service
+	base    fs.FS
+	dir     string
+	log     *slog.Logger
+	seen    string // signature of what was loaded last, well or not
+}
+
+// NewWatcher makes a watcher of dir, which lies over base.
+func NewWatcher(service *Service, base fs.FS, dir string, log *slog.Logger) *Watcher {
+	return &Watcher{service: service, base: base, dir: dir, log: log}
+}
+
+// Run reloads until ctx ends. A broken edit is logged with file, line and
+// reason, and the last good version keeps serving.
+func (w *Watcher) Run(ctx context.Context) error {
+	events, err := fsnotify.NewWatcher()
+	if err != nil {
+		w.log.WarnContext(ctx, "template folder is polled", "dir", w.dir, "err", err)
+		events = &fsnotify.Watcher{} // its channels are nil: they never report
+	} else {
+		defer func() { _ = events.Close() }()
+	}
+	poll := time.NewTicker(watchPoll)
+	defer poll.Stop()
+	settled := time.NewTimer(0) // the first round catches what changed since the start
+	defer settled.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-events.Events:
+			settled.Reset(watchDebounce)
+		case err := <-events.Errors:
+			w.log.WarnContext(ctx, "template folder", "dir", w.dir, "err", err)
+			settled.Reset(watchDebounce)
+		case <-settled.C:
+			w.check(ctx, events)
+		case <-poll.C:
+			w.check(ctx, events)
+		}
+	}
+}
+
+// check reloads if anything changed. Folders are watched before they are read,
+// so that no change falls between.
+func (w *Watcher) check(ctx context.Context, events *fsnotify.Watcher) {
+	signature := w.scan(ctx, events)
+	if signature == w.seen {
+		return
+	}
+	w.seen = signature
+	catalog, err := LoadOverlay(w.base, w.dir)
+	if err != nil {
+		w.refuse(ctx, err)
+		return
+	}
+	if catalog.Hash() != w.service.Catalog().Hash() {
+		w.service.Swap(catalog)
+		w.log.InfoContext(ctx, "templates reloaded", "dir", w.dir, "hash", catalog.Hash()[:12])
+	}
+}
+
+// scan watches every folder and sums up names, sizes and times of the files.
+func (w *Watcher) scan(ctx context.Context, events *fsnotify.Watcher) string {
+	var b strings.Builder
+	_ = filepath.WalkDir(w.dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			_, _ = fmt.Fprintf(&b, "%s %v\n", file, err)
+			return nil
+		}
+		if entry.IsDir() {
+			if err := events.Add(file); err != nil && !errors.Is(err, fsnotify.ErrClosed) {
+				w.log.WarnContext(ctx, "template folder is polled", "dir", file, "err", err)
+			}
+			return nil
+		}
+		if info, err := os.Stat(file); err == nil {
+			_, _ = fmt.Fprintf(&b, "%s %d %d\n", file, info.Size(), info.ModTime().UnixNano())
+		}
+		return nil
+	})
+	return b.String()
+}
+
+// refuse logs every mistake of an edit.
+func (w *Watcher) refuse(ctx context.Context, err error) {
+	for _, mistake := range mistakes(err) {
+		located := &FileError{}
+		if errors.As(mistake, &located) {
+			w.log.ErrorContext(ctx, "templates not reloaded, the last good version serves on",
+				"dir", w.dir, "file", located.File, "line", located.Line, "reason", located.Reason)
+			continue
+		}
+		w.log.ErrorContext(ctx, "templates not reloaded, the last good version serves on", "dir", w.dir, "err", mistake)
+	}
+}
+
+// mistakes are the errors that errors.Join joined.
+func mistakes(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, mistakes(e)...)
+	}
+	return all
+}
