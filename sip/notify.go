@@ -1,0 +1,168 @@
+package sip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo"
+	sipmsg "github.com/emiago/sipgo/sip"
+	"github.com/icholy/digest"
+
+	"dialtone/models"
+)
+
+// sender writes NOTIFYs and waits for their answers.
+type sender struct {
+	client  *sipgo.Client
+	sockets *sockets
+}
+
+// An attempt tells a NOTIFY from its repetition with credentials.
+type attempt struct {
+	callID, tag   string
+	cseq          uint32
+	authorization sipmsg.Header // nil in the first
+}
+
+// send sends a NOTIFY and returns the final answer, that to the second attempt
+// when the first is challenged. It ends with ctx.
+func (s *sender) send(ctx context.Context, r NotifyRequest, t target) (*sipmsg.Response, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	local, err := s.local(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if t.dial {
+		ctx = allowDial(ctx)
+	}
+	try := attempt{callID: models.NewID(), tag: models.NewID()[:16], cseq: 1}
+	res, err := s.exchange(ctx, s.request(r, t, local, try))
+	if err != nil || (res.StatusCode != sipmsg.StatusUnauthorized && res.StatusCode != sipmsg.StatusProxyAuthRequired) {
+		return res, err
+	}
+	try.cseq++
+	if try.authorization = authorize(res, r, t.uri); try.authorization == nil {
+		return res, nil
+	}
+	return s.exchange(ctx, s.request(r, t, local, try))
+}
+
+func (s *sender) exchange(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
+	res, err := s.client.Do(ctx, req)
+	if err == nil && res == nil {
+		return nil, errNoConnection // the transaction was ended by a closing connection
+	}
+	return res, err
+}
+
+// request builds a NOTIFY outside any dialog.
+func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, try attempt) *sipmsg.Request {
+	req := sipmsg.NewRequest(sipmsg.NOTIFY, stackURI(t.uri))
+	via := &sipmsg.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(t.transport)}
+	via.Params.Add("branch", sipmsg.GenerateBranchN(24))
+	via.Params.Add("rport", "")
+	if local.IsValid() {
+		via.Host, via.Port = local.Addr().String(), int(local.Port())
+	}
+	req.AppendHeader(via)
+	for _, route := range t.routes {
+		req.AppendHeader(sipmsg.NewHeader("Route", route))
+	}
+	maxForwards := sipmsg.MaxForwardsHeader(70)
+	req.AppendHeader(&maxForwards)
+	aor := stackURI(aorURI(r.Phone))
+	from := &sipmsg.FromHeader{Address: aor}
+	from.Params.Add("tag", try.tag)
+	req.AppendHeader(from)
+	req.AppendHeader(&sipmsg.ToHeader{Address: aor})
+	callID := sipmsg.CallIDHeader(try.callID)
+	req.AppendHeader(&callID)
+	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: try.cseq, MethodName: sipmsg.NOTIFY})
+	if local.IsValid() {
+		req.AppendHeader(sipmsg.NewHeader("Contact", fmt.Sprintf("<sip:%s;transport=%s>", local, t.transport)))
+	}
+	req.AppendHeader(sipmsg.NewHeader("Event", r.Event))
+	req.AppendHeader(sipmsg.NewHeader("Subscription-State", "terminated"))
+	if r.ContentType != "" {
+		req.AppendHeader(sipmsg.NewHeader("Content-Type", r.ContentType))
+	}
+	if try.authorization != nil {
+		req.AppendHeader(try.authorization)
+	}
+	req.SetBody(r.Body)
+	req.SetTransport(strings.ToUpper(t.transport))
+	req.SetDestination(t.addr)
+	if udp := s.sockets.port(transportUDP); t.transport == transportUDP && udp.IsValid() {
+		req.Laddr = sipmsg.Addr{IP: net.IP(udp.Addr().AsSlice()), Port: int(udp.Port())}
+	}
+	return req
+}
+
+// local is the address under which the next hop can reach this server: that of
+// the transport's listener, and where the listener takes any address, the one
+// from which packets to the hop leave. It is the zero value without a listener.
+func (s *sender) local(ctx context.Context, t target) (netip.AddrPort, error) {
+	bound := s.sockets.port(t.transport)
+	switch {
+	case !bound.IsValid() && !t.dial:
+		return bound, fmt.Errorf("there is no listener for %s", t.transport)
+	case !bound.IsValid(), !bound.Addr().IsUnspecified():
+		return bound, nil
+	}
+	var dialer net.Dialer
+	probe, err := dialer.DialContext(ctx, "udp", t.addr) // sends nothing
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("no route to %s: %w", t.addr, err)
+	}
+	from, err := netip.ParseAddrPort(probe.LocalAddr().String())
+	return netip.AddrPortFrom(from.Addr(), bound.Port()), errors.Join(err, probe.Close())
+}
+
+// authorize answers the first challenge of a 401 or 407 that can be, with the
+// device's own credentials; nil when there is none. The digest's uri is the
+// whole Request-URI: strict phones compare it with its parameters.
+func authorize(res *sipmsg.Response, r NotifyRequest, requestURI string) sipmsg.Header {
+	asked, answer := "WWW-Authenticate", "Authorization"
+	if res.StatusCode == sipmsg.StatusProxyAuthRequired {
+		asked, answer = "Proxy-Authenticate", "Proxy-Authorization"
+	}
+	account := r.Phone.Device.SIP
+	if account.Password == "" {
+		return nil
+	}
+	for _, value := range headerValues(res, asked) {
+		challenge, err := digest.ParseChallenge(value)
+		if err != nil || !digest.CanDigest(challenge) {
+			continue
+		}
+		for i, qop := range challenge.QOP {
+			challenge.QOP[i] = strings.TrimSpace(qop)
+		}
+		creds, err := digest.Digest(challenge, digest.Options{
+			Method:   string(sipmsg.NOTIFY),
+			URI:      requestURI,
+			GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
+			Username: account.Username,
+			Password: account.Password.Reveal(),
+		})
+		if err == nil {
+			return sipmsg.NewHeader(answer, creds.String())
+		}
+	}
+	return nil
+}
+
+// withoutHeaders is a contact as a Request-URI, which has no headers part.
+func withoutHeaders(contact string) string {
+	user := strings.IndexByte(contact, '@') + 1 // a username may hold question marks
+	bare, _, _ := strings.Cut(contact[user:], "?")
+	return contact[:user] + bare
+}

@@ -1,0 +1,409 @@
+package sip_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/icholy/digest"
+
+	"dialtone/models"
+)
+
+func TestRegister(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	contact := `<sip:100-0x56@10.9.8.7:5062;transport=udp;ob>`
+	res := w.register(t, register{
+		callID:  "abc@phone",
+		contact: []string{contact + `;+sip.instance="<urn:uuid:1>";reg-id=1`},
+		headers: []string{"Expires: 120", "User-Agent: Yealink SIP-T46U 108.86.0.20"},
+	})
+	if res.code() != 200 {
+		t.Fatalf("got %v, want 200", res)
+	}
+	if got, want := res.get("Contact"), contact+`;expires=120;+sip.instance="<urn:uuid:1>";reg-id=1`; got != want {
+		t.Errorf("Contact of the answer: got %s, want %s", got, want)
+	}
+	if via := res.get("Via"); !strings.Contains(via, "received=127.0.0.1") || !strings.Contains(via, ";rport="+port(w)) {
+		t.Errorf("Via of the answer: got %s, want the real source", via)
+	}
+	got := o.bindings(t, ann)
+	if len(got) != 1 {
+		t.Fatalf("got %d bindings, want 1", len(got))
+	}
+	if left := time.Until(got[0].Expires); left < 115*time.Second || left > 120*time.Second {
+		t.Errorf("expires in %v, want 2 minutes", left)
+	}
+	want := models.Binding{
+		AccountID: ann.Account.ID, DeviceID: ann.Device.ID, AOR: "sip:ann@" + realm, Contact: strings.Trim(contact, "<>"),
+		Instance: "<urn:uuid:1>", RegID: 1, Received: got[0].Received, Transport: "udp", Replica: "r1", CallID: "abc@phone", CSeq: 3,
+		UserAgent: "Yealink SIP-T46U 108.86.0.20", Expires: got[0].Expires, Modified: got[0].Modified,
+	}
+	if diff := cmp.Diff(want, got[0], cmp.Comparer(sameSource)); diff != "" {
+		t.Errorf("binding (-want +got):\n%s", diff)
+	}
+	if got[0].Received.String() != w.LocalAddr().String() {
+		t.Errorf("received: got %v, want %v", got[0].Received, w.LocalAddr())
+	}
+}
+
+func port(w *wire) string {
+	_, port, _ := strings.Cut(w.LocalAddr().String(), ":")
+	return port
+}
+
+func TestLifetimes(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	o.device(t, map[string]any{"username": "long", "password": password, "expire_seconds": 600})
+	tests := []struct {
+		name, user, contact string
+		headers             []string
+		code                int
+		want                string // of the answer's Contact or Min-Expires
+	}{
+		{"nothing asked", "ann", "<sip:a@10.0.0.1>", nil, 200, "<sip:a@10.0.0.1>;expires=300"},
+		{"the device's", "long", "<sip:a@10.0.0.2>", nil, 200, "<sip:a@10.0.0.2>;expires=600"},
+		{"header", "ann", "<sip:a@10.0.0.1>", []string{"Expires: 90"}, 200, "<sip:a@10.0.0.1>;expires=90"},
+		{"parameter before header", "ann", "<sip:a@10.0.0.1>;expires=100", []string{"Expires: 90"}, 200, "<sip:a@10.0.0.1>;expires=100"},
+		{"without brackets", "ann", "sip:a@10.0.0.1;expires=70", nil, 200, "<sip:a@10.0.0.1>;expires=70"},
+		{"too long", "ann", "<sip:a@10.0.0.1>", []string{"Expires: 4000000000"}, 200, "<sip:a@10.0.0.1>;expires=7200"},
+		{"no number", "ann", "<sip:a@10.0.0.1>", []string{"Expires: soon"}, 200, "<sip:a@10.0.0.1>;expires=3600"},
+		{"compact form", "ann", "", []string{"m: <sip:a@10.0.0.1>;expires=80"}, 200, "<sip:a@10.0.0.1>;expires=80"},
+		{"too brief", "ann", "<sip:a@10.0.0.1>", []string{"Expires: 59"}, 423, "60"},
+		{"removed", "ann", "<sip:a@10.0.0.1>;expires=0", nil, 200, ""},
+	}
+	w := o.udp(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := register{user: tt.user, headers: tt.headers}
+			if tt.contact != "" {
+				r.contact = []string{tt.contact}
+			}
+			res := w.register(t, r)
+			got := res.get("Contact") + res.get("Min-Expires")
+			if res.code() != tt.code || got != tt.want {
+				t.Errorf("got %d %s, want %d %s", res.code(), got, tt.code, tt.want)
+			}
+		})
+	}
+}
+
+func TestBindingExpires(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	w := o.udp(t)
+	w.mustRegister(t, "<sip:a@10.0.0.1>;expires=60", "<sip:b@10.0.0.1>;expires=600")
+	o.clock.advance(61 * time.Second)
+	res := w.register(t, register{}) // fetches
+	if got, want := res.get("Contact"), "<sip:b@10.0.0.1>;expires=539"; got != want {
+		t.Errorf("after 61 s: got %s, want %s", got, want)
+	}
+}
+
+func TestSeveralContacts(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	w.mustRegister(t, "<sip:a@10.0.0.1>, \"B, the <second>\" <sip:b@10.0.0.2;transport=tcp>", "sip:c@10.0.0.3")
+	if got := contacts(o.bindings(t, ann)); !slices.Equal(got, []string{"sip:a@10.0.0.1", "sip:b@10.0.0.2;transport=tcp", "sip:c@10.0.0.3"}) {
+		t.Errorf("three contacts: got %v", got)
+	}
+	// The same URI, written differently, is the same binding.
+	w.mustRegister(t, "<sip:a@10.0.0.1;lr>", "<sip:b@10.0.0.2;TRANSPORT=TCP>;expires=0")
+	if got := contacts(o.bindings(t, ann)); !slices.Equal(got, []string{"sip:a@10.0.0.1;lr", "sip:c@10.0.0.3"}) {
+		t.Errorf("one refreshed, one removed: got %v", got)
+	}
+	if res := w.register(t, register{contact: []string{"*"}, headers: []string{"Expires: 60"}}); res.code() != 400 {
+		t.Errorf("* with Expires: 60: got %v, want 400", res)
+	}
+	if res := w.register(t, register{contact: []string{"*", "<sip:a@10.0.0.1>"}, headers: []string{"Expires: 0"}}); res.code() != 400 {
+		t.Errorf("* with another contact: got %v, want 400", res)
+	}
+	res := w.register(t, register{contact: []string{"*"}, headers: []string{"Expires: 0"}})
+	if got := o.bindings(t, ann); res.code() != 200 || len(got) != 0 {
+		t.Errorf("* with Expires: 0: got %v and bindings %v", res, got)
+	}
+}
+
+func contacts(bindings []models.Binding) []string {
+	var uris []string
+	for _, b := range bindings {
+		uris = append(uris, b.Contact)
+	}
+	slices.Sort(uris)
+	return uris
+}
+
+func TestOutbound(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	flow := func(user string, id int) string {
+		return fmt.Sprintf(`<sip:%s@10.0.0.1>;+sip.instance="<urn:uuid:7>";reg-id=%d`, user, id)
+	}
+	w.mustRegister(t, flow("x1", 1))
+	w.mustRegister(t, flow("x1", 2)) // the same URI over another flow
+	w.mustRegister(t, flow("x2", 1)) // the first flow again, with a new URI
+	bindings := o.bindings(t, ann)
+	if got := contacts(bindings); !slices.Equal(got, []string{"sip:x1@10.0.0.1", "sip:x2@10.0.0.1"}) {
+		t.Errorf("got %v, want one binding a flow", got)
+	}
+}
+
+func TestTooManyContacts(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	var ten []string
+	for i := range 10 {
+		ten = append(ten, fmt.Sprintf("<sip:%s%d@10.0.0.1>", strings.Repeat("x", 150), i))
+	}
+	if got := w.mustRegister(t, ten...); len(got.all("Contact")) != 10 { // over 1300 bytes
+		t.Errorf("got %v, want ten contacts", got)
+	}
+	if res := w.register(t, register{contact: []string{"<sip:eleven@10.0.0.1>"}}); res.code() != 403 {
+		t.Errorf("the eleventh: got %v, want 403", res)
+	}
+	w.mustRegister(t, ten[3]) // a refresh is none too many
+	if got := o.bindings(t, ann); len(got) != 10 {
+		t.Errorf("got %d bindings, want 10", len(got))
+	}
+}
+
+func TestOrder(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	try := func(cseq int, contact, expires string) *message {
+		return w.register(t, register{callID: "same", cseq: cseq, contact: []string{contact}, headers: []string{"Expires: " + expires}})
+	}
+	const contact = "<sip:a@10.0.0.1>"
+	if res := try(10, contact, "300"); res.code() != 200 {
+		t.Fatalf("got %v", res)
+	}
+	before := o.bindings(t, ann)
+	if res := try(10, contact, "300"); res.code() != 200 || len(res.all("Contact")) != 1 {
+		t.Errorf("the same again: got %v, want the same 200", res)
+	}
+	if diff := cmp.Diff(before, o.bindings(t, ann), cmp.Comparer(sameSource)); diff != "" {
+		t.Errorf("the same again changed the binding:\n%s", diff)
+	}
+	if res := try(10, contact, "600"); res.code() != 500 {
+		t.Errorf("the same CSeq with another wish: got %v, want 500", res)
+	}
+	if res := try(8, contact, "0"); res.code() != 500 {
+		t.Errorf("older: got %v, want 500", res)
+	}
+	if res := try(8, "*", "0"); res.code() != 500 {
+		t.Errorf("older *: got %v, want 500", res)
+	}
+	if res := try(12, contact, "300"); res.code() != 200 {
+		t.Errorf("newer: got %v, want 200", res)
+	}
+	if res := w.register(t, register{callID: "rebooted", cseq: 1, contact: []string{contact}}); res.code() != 200 {
+		t.Errorf("another Call-ID: got %v, want 200", res)
+	}
+	if got := o.bindings(t, ann); len(got) != 1 || got[0].CallID != "rebooted" {
+		t.Errorf("got %v, want the binding of the last Call-ID", got)
+	}
+}
+
+// A repeated datagram gets the same answer, To tag included.
+func TestRetransmission(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	r := register{callID: "again", cseq: 1, contact: []string{"<sip:a@10.0.0.1>"}}
+	w.send(t, r.text(w, ""))
+	authorization := r.answer(t, w.read(t))
+	r.cseq = 2
+	w.send(t, r.text(w, authorization))
+	first := w.read(t)
+	w.send(t, r.text(w, authorization))
+	if second := w.read(t); first.code() != 200 || second.get("To") != first.get("To") || second.code() != 200 {
+		t.Errorf("got %v after %v", second, first)
+	}
+	if got := o.bindings(t, ann); len(got) != 1 {
+		t.Errorf("got %d bindings, want 1", len(got))
+	}
+}
+
+func TestPath(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	path := []string{"<sip:127.0.0.1:15090;lr;received=sip:1.2.3.4:5062%3Btransport%3Dtcp>", "<sip:edge2.example.com;lr>", "<sip:edge3.example.com;lr>"}
+	res := w.register(t, register{contact: []string{"<sip:a@10.0.0.1>"}, headers: []string{"Path: " + path[0], "Path: " + path[1] + "," + path[2]}})
+	if got := res.all("Path"); res.code() != 200 || !slices.Equal(got, path) {
+		t.Errorf("Path of the answer: got %v, want %v", res, path)
+	}
+	if got := o.bindings(t, ann)[0].Path; !slices.Equal(got, path) {
+		t.Errorf("stored: got %v, want %v", got, path)
+	}
+	if got := w.mustRegister(t, "<sip:a@10.0.0.1>"); got.all("Path") != nil {
+		t.Errorf("without Path: got %v", got)
+	}
+}
+
+func TestAuthentication(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	o.device(t, map[string]any{"username": "off", "password": password}, "enabled", false)
+	o.device(t, map[string]any{"username": "byip", "password": password, "method": "ip", "ip": "127.0.0.1"})
+	o.device(t, map[string]any{"username": "open"})
+	contact := []string{"<sip:a@10.0.0.1>"}
+	tests := []struct {
+		name   string
+		r      register
+		code   int
+		failed int32 // counted by the guard
+	}{
+		{"right", register{contact: contact}, 200, 0},
+		{"without qop", register{contact: contact, digest: func(c *digest.Challenge) { c.QOP = nil }}, 200, 0},
+		{"username in capitals", register{user: "ANN", contact: contact}, 200, 0},
+		{"wrong password", register{password: "guess", contact: contact}, 401, 1},
+		{"unknown user", register{user: "nobody", contact: contact}, 401, 1},
+		{"known by address only", register{user: "byip", contact: contact}, 401, 1},
+		{"no password at all", register{user: "open", contact: contact}, 401, 1},
+		{"SHA-256", register{contact: contact, digest: func(c *digest.Challenge) { c.Algorithm = "SHA-256" }}, 401, 1},
+		{"disabled", register{user: "off", contact: contact}, 403, 0},
+		{"disabled, wrong password", register{user: "off", password: "guess", contact: contact}, 401, 1},
+		{"stale nonce", register{contact: contact, digest: func(*digest.Challenge) { o.clock.advance(6 * time.Minute) }}, 401, 0},
+	}
+	w := o.udp(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := o.guard.failed.Load()
+			res := w.register(t, tt.r)
+			if failed := o.guard.failed.Load() - before; res.code() != tt.code || failed != tt.failed {
+				t.Errorf("got %d and %d failures, want %d and %d", res.code(), failed, tt.code, tt.failed)
+			}
+			if got := strings.Contains(res.get("WWW-Authenticate"), "stale=true"); got != (tt.name == "stale nonce") {
+				t.Errorf("stale: got %v in %v", got, res)
+			}
+		})
+	}
+}
+
+// Nobody learns from an answer whether a user exists.
+func TestUnknownUserLooksLikeWrongPassword(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	changing := regexp.MustCompile(`((?:tag|nonce|branch)="?)[^;",\n]*|sip:\w+@`)
+	shape := func(m *message) string { return changing.ReplaceAllString(m.String(), "$1") }
+	w := o.udp(t)
+	for _, secret := range []string{"guess", ""} {
+		var seen []string
+		for _, user := range []string{"ann", "bob"} {
+			r := register{user: user, password: secret, callID: "c", cseq: 1, contact: []string{"<sip:a@10.0.0.1>"}}
+			w.send(t, r.text(w, ""))
+			first := w.read(t)
+			if secret != "" {
+				w.send(t, r.text(w, r.answer(t, first)))
+				first = w.read(t)
+			}
+			seen = append(seen, shape(first))
+		}
+		if seen[0] != seen[1] || !strings.HasPrefix(seen[0], "SIP/2.0 401 ") {
+			t.Errorf("known and unknown user differ:\n%s\n%s", seen[0], seen[1])
+		}
+	}
+}
+
+func TestLockedSource(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	o.guard.locked.Store(true)
+	if res := o.udp(t).register(t, register{contact: []string{"<sip:a@10.0.0.1>"}}); res.code() != 503 || res.get("Retry-After") == "" {
+		t.Errorf("got %v, want 503 with Retry-After", res)
+	}
+}
+
+func TestStorageFailure(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	w.mustRegister(t, "<sip:a@10.0.0.1>")
+	o.faults.down.Store(true)
+	if res := w.register(t, register{contact: []string{"<sip:a@10.0.0.1>"}}); res.code() != 503 || res.get("Retry-After") == "" {
+		t.Errorf("got %v, want 503 with Retry-After", res)
+	}
+	o.faults.down.Store(false)
+	w.mustRegister(t, "<sip:a@10.0.0.1>")
+	if got := o.bindings(t, ann); len(got) != 1 {
+		t.Errorf("got %d bindings, want 1", len(got))
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	head := func(method, extra string) string {
+		return method + " sip:" + realm + " SIP/2.0\r\nVia: SIP/2.0/UDP " + w.LocalAddr().String() + ";branch=z9hG4bK" + fmt.Sprint(wires.Add(1)) + "\r\n" + extra
+	}
+	ids := "From: <sip:ann@" + realm + ">;tag=1\r\nTo: <sip:ann@" + realm + ">\r\nCall-ID: x\r\nCSeq: 1 "
+	tests := []struct {
+		name, text string
+		code       int
+		header     string
+	}{
+		{"OPTIONS", head("OPTIONS", ids+"OPTIONS\r\n"), 200, "Allow: REGISTER, OPTIONS"},
+		{"SUBSCRIBE", head("SUBSCRIBE", ids+"SUBSCRIBE\r\n"), 405, "Allow: REGISTER, OPTIONS"},
+		{"INVITE", head("INVITE", ids+"INVITE\r\n"), 405, "Allow: REGISTER, OPTIONS"},
+		{"CANCEL", head("CANCEL", ids+"CANCEL\r\n"), 481, ""},
+		{"unknown method", head("BOOGIE", ids+"BOOGIE\r\n"), 405, ""},
+		{"version", strings.Replace(head("OPTIONS", ids+"OPTIONS\r\n"), realm+" SIP/2.0", realm+" SIP/7.0", 1), 505, ""},
+		{"CSeq of another method", head("REGISTER", ids+"OPTIONS\r\n"), 400, ""},
+		{"contact not closed", head("REGISTER", ids+"REGISTER\r\nContact: <sip:a@b\r\n"), 400, ""},
+		{"contact of another scheme", head("REGISTER", ids+"REGISTER\r\nContact: <mailto:a@b>\r\n"), 400, ""},
+		{"contact too long", head("REGISTER", ids+"REGISTER\r\nContact: <sip:"+strings.Repeat("a", 512)+"@b>\r\n"), 400, ""},
+		{"line feed in a contact", head("REGISTER", ids+"REGISTER\r\nContact: <sip:a@b\nX: y>\r\n"), 400, ""},
+		{"reg-id", head("REGISTER", ids+"REGISTER\r\nContact: <sip:a@b>;reg-id=x;+sip.instance=\"<i>\"\r\n"), 400, ""},
+		{"path", head("REGISTER", ids+"REGISTER\r\nContact: <sip:a@b>\r\nPath: nonsense\r\n"), 400, ""},
+		{"required extension", head("REGISTER", ids+"REGISTER\r\nRequire: path, gruu\r\n"), 420, "Unsupported: gruu"},
+		{"no To", head("REGISTER", "From: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n"), 400, ""},
+		{"realm with a quote", head("REGISTER", strings.Replace(ids, "To: <sip:ann@"+realm, "To: <sip:ann@a\"b", 1)+"REGISTER\r\n"), 400, ""},
+		{"no user", head("REGISTER", strings.Replace(ids, "To: <sip:ann@", "To: <sip:", 1)+"REGISTER\r\n"), 400, ""},
+		{"bad authorization", head("REGISTER", ids+"REGISTER\r\nAuthorization: Digest =,\"\r\n"), 401, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w.send(t, tt.text+"Content-Length: 0\r\n\r\n")
+			res := w.read(t)
+			if res.code() != tt.code || (tt.header != "" && !slices.Contains(res.headers, tt.header)) {
+				t.Errorf("got %v, want %d with %q", res, tt.code, tt.header)
+			}
+		})
+	}
+	for _, noise := range []string{"\r\n\r\n", "\x00\x01\x00\x00", "hello", "REGISTER\r\n\r\n",
+		head("REGISTER", "Authorization: Digest "+password+"\r\nTo: <<>\r\n\r\n"), head("ACK", ids+"ACK\r\n\r\n")} {
+		w.send(t, noise)
+	}
+	w.mustRegister(t, "<sip:still@10.0.0.1>")
+	if got := contacts(o.bindings(t, ann)); !slices.Equal(got, []string{"sip:still@10.0.0.1"}) {
+		t.Errorf("got %v, want the last contact alone", got)
+	}
+}
+
+// The log never holds a message, whatever the stack wants to say about it.
+func TestLogHoldsNoMessages(t *testing.T) {
+	o := open(t, nil)
+	bad := "REGISTER sip:x SIP/2.0\r\nAuthorization: Digest response=\"" + password + "\"\r\nnot a header\r\n\r\n"
+	o.udp(t).send(t, bad)
+	w := o.tcp(t)
+	w.send(t, bad)
+	if m, err := w.tryRead(patience); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, %v, want the connection closed", m, err)
+	}
+	eventually(t, "a log line of the stack", func() bool { return strings.Contains(o.log.String(), "sip stack: failed to parse") })
+}

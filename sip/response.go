@@ -1,0 +1,109 @@
+package sip
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+const (
+	sipVersion          = "SIP/2.0"
+	allowedMethods      = "REGISTER, OPTIONS"
+	supportedExtensions = "path"
+
+	retryAfter = 30 // seconds, in every 503
+)
+
+// A refusalError is a request that gets another answer than 200.
+type refusalError struct {
+	code    int
+	reason  string
+	headers []sipmsg.Header
+}
+
+func (e *refusalError) Error() string { return fmt.Sprintf("%d %s", e.code, e.reason) }
+
+func refuse(code int, reason string, headers ...sipmsg.Header) *refusalError {
+	return &refusalError{code: code, reason: reason, headers: headers}
+}
+
+func badRequest(reason string) *refusalError { return refuse(sipmsg.StatusBadRequest, reason) }
+
+func unavailable(reason string) *refusalError {
+	return refuse(sipmsg.StatusServiceUnavailable, reason, sipmsg.NewHeader("Retry-After", strconv.Itoa(retryAfter)))
+}
+
+var (
+	errBusy          = unavailable("Too Many Requests")
+	errLocked        = unavailable("Too Many Failures")
+	errStorage       = unavailable("Service Unavailable")
+	errDisabled      = refuse(sipmsg.StatusForbidden, "Disabled")
+	errTooMany       = refuse(sipmsg.StatusForbidden, "Too Many Contacts")
+	errOutOfOrder    = refuse(sipmsg.StatusInternalServerError, "Out of Order")
+	errVersion       = refuse(sipmsg.StatusVersionNotSupported, "Version Not Supported")
+	errNoTransaction = refuse(sipmsg.StatusCallTransactionDoesNotExists, "Transaction Does Not Exist")
+	errMethod        = refuse(sipmsg.StatusMethodNotAllowed, "Method Not Allowed", sipmsg.NewHeader("Allow", allowedMethods))
+	errTooBrief      = refuse(sipmsg.StatusIntervalToBrief, "Interval Too Brief", sipmsg.NewHeader("Min-Expires", strconv.Itoa(minExpires)))
+)
+
+func reply(req *sipmsg.Request, code int, reason string) *sipmsg.Response {
+	return sipmsg.NewResponseFromRequest(req, code, reason, nil)
+}
+
+// refusal is the answer that err asks for; an error that is no refusal means
+// that storage failed.
+func refusal(req *sipmsg.Request, err error) *sipmsg.Response {
+	why := errStorage
+	errors.As(err, &why)
+	res := reply(req, why.code, why.reason)
+	for _, h := range why.headers {
+		res.AppendHeader(h)
+	}
+	return res
+}
+
+// finish completes what the stack leaves to us: the To tag, which must be the
+// same when a repeated request is answered again (RFC 3261, 8.2.7), and the
+// sender's address where its Via does not say it (18.2.1).
+func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
+	res.SipVersion = sipVersion
+	if to := req.To(); to != nil && !to.Params.Has("tag") {
+		res.To().Params.Add("tag", s.tag(req))
+	}
+	source, err := netip.ParseAddrPort(req.Source())
+	via := res.Via()
+	if err != nil || via == nil || via.Params.Has("received") {
+		return
+	}
+	if sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]")); err != nil || sentBy != source.Addr() {
+		via.Params.Add("received", source.Addr().String())
+	}
+}
+
+func (s *Server) tag(req *sipmsg.Request) string {
+	mac := hmac.New(sha256.New, s.tagKey)
+	for _, name := range []string{"via", "from", "call-id", "cseq"} {
+		if h := req.GetHeader(name); h != nil {
+			_, _ = mac.Write([]byte(h.Value() + "\n")) // a hash never fails
+		}
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// headerValues are the values of all headers of a name, in order.
+func headerValues(msg sipmsg.Message, names ...string) []string {
+	var values []string
+	for _, name := range names {
+		for _, h := range msg.GetHeaders(name) {
+			values = append(values, h.Value())
+		}
+	}
+	return values
+}

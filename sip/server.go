@@ -1,0 +1,245 @@
+// Package sip is Dialtone's SIP server: a registrar for phones (RFC 3261,
+// section 10) and a notifier that tells registered phones to fetch their
+// configuration again. The types of the SIP stack stay inside.
+package sip
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/emiago/sipgo"
+	sipmsg "github.com/emiago/sipgo/sip"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"dialtone/models"
+)
+
+const (
+	maxRequests    = 2048             // handled at once; more are told to come back
+	requestTimeout = 5 * time.Second  // for everything storage does for one request
+	drainTimeout   = 2 * time.Second  // for what is queued or in flight when Run is told to stop
+	defaultTimeout = 10 * time.Second // Config.NotifyTimeout
+)
+
+// Store is what SIP needs from storage. Errors are models.ErrNotFound for what
+// does not exist; anything else means that storage cannot answer now.
+type Store interface {
+	// PhoneByAOR finds the device that registers as username in realm,
+	// compared without case.
+	PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error)
+	// Bindings lists a device's live bindings, newest first.
+	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
+	// UpdateBindings lets change decide what remains of a device's live
+	// bindings, atomically. An error of change is passed through and writes nothing.
+	UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error
+	// SaveNotification inserts n, or updates the one with its ID; it fills an empty ID.
+	SaveNotification(ctx context.Context, n *models.Notification) error
+}
+
+// Guard locks out sources that keep presenting wrong credentials.
+type Guard interface {
+	Allowed(source netip.Addr) bool
+	Fail(source netip.Addr)
+}
+
+// Config is what a Server needs.
+type Config struct {
+	Addr          string        // host:port for UDP and TCP, the same port for both; "" = off
+	TLSAddr       string        // host:port for TLS; "" = off
+	TLSCert       string        // PEM file, needed with TLSAddr
+	TLSKey        string        // PEM file, needed with TLSAddr
+	Proxy         string        // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
+	Replica       string        // this server's name, kept with bindings whose connection it holds
+	NotifyTimeout time.Duration // for one NOTIFY and its answer; 0 = 10 s
+	Store         Store
+	Guard         Guard
+	Log           *slog.Logger
+	Now           func() time.Time // nil = time.Now
+}
+
+// A Server is the SIP side of Dialtone: New, Listen, Run.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	stack     *sipgo.Server
+	sockets   *sockets
+	registrar *registrar
+	notifier  *notifier
+	slots     *semaphore.Weighted // one for each request being handled
+	tagKey    []byte
+}
+
+// New checks the configuration; it binds nothing.
+func New(cfg Config) (*Server, error) {
+	if cfg.TLSAddr != "" && (cfg.TLSCert == "" || cfg.TLSKey == "") {
+		return nil, fmt.Errorf("%w sip configuration: TLS on %s needs a certificate and a key file", models.ErrInvalid, cfg.TLSAddr)
+	}
+	proxy, err := parseProxy(cfg.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.NotifyTimeout == 0 {
+		cfg.NotifyTimeout = defaultTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	agent, err := newAgent(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := sipgo.NewServer(agent, sipgo.WithServerLogger(stackLogger(cfg.Log)))
+	if err != nil {
+		return nil, fmt.Errorf("sip server: %w", err)
+	}
+	client, err := sipgo.NewClient(agent, sipgo.WithClientLogger(stackLogger(cfg.Log)))
+	if err != nil {
+		return nil, fmt.Errorf("sip client: %w", err)
+	}
+	s := &Server{
+		cfg:       cfg,
+		log:       cfg.Log,
+		stack:     stack,
+		sockets:   &sockets{log: cfg.Log},
+		registrar: newRegistrar(cfg),
+		slots:     semaphore.NewWeighted(maxRequests),
+		tagKey:    randomKey(),
+	}
+	s.notifier = newNotifier(cfg, proxy, &sender{client: client, sockets: s.sockets})
+	return s, nil
+}
+
+// Listen binds every listener. An address that is in use is an error which
+// names it.
+func (s *Server) Listen(ctx context.Context) error {
+	if err := s.sockets.open(ctx, s.cfg); err != nil {
+		return err
+	}
+	for _, l := range s.sockets.listening() {
+		s.log.InfoContext(ctx, "listening", "service", l.service, "addr", l.addr.String())
+	}
+	return nil
+}
+
+// Addrs are the addresses a server is bound to; the zero value is off.
+type Addrs struct{ UDP, TCP, TLS netip.AddrPort }
+
+// Addrs reports the bound addresses, after Listen.
+func (s *Server) Addrs() Addrs {
+	return Addrs{
+		UDP: s.sockets.port(transportUDP),
+		TCP: s.sockets.port(transportTCP),
+		TLS: s.sockets.port(transportTLS),
+	}
+}
+
+// Notify queues a NOTIFY to every contact of the phone and returns at once.
+// The phone must not be changed afterwards. What became of it is stored as
+// models.Notification.
+func (s *Server) Notify(r NotifyRequest) { s.notifier.enqueue(r) }
+
+// Run serves until ctx ends, then finishes what is queued and in flight within
+// a few seconds and returns nil. A listener that fails ends it with an error.
+func (s *Server) Run(ctx context.Context) error {
+	work := context.WithoutCancel(ctx) // requests in hand are finished after ctx has ended
+	s.stack.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) { s.serve(work, req, tx) })
+	group, ctx := errgroup.WithContext(ctx)
+	s.sockets.serve(ctx, group, s.stack.TransportLayer())
+	group.Go(func() error {
+		s.notifier.run(ctx) // until ctx ends and the queue is drained
+		s.finishRequests(work)
+		return s.close()
+	})
+	return group.Wait()
+}
+
+// finishRequests waits for the requests being handled; later ones get 503.
+func (s *Server) finishRequests(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if err := s.slots.Acquire(ctx, maxRequests); err != nil {
+		s.log.WarnContext(ctx, "requests given up at stop", "err", err)
+	}
+}
+
+func (s *Server) close() error {
+	s.stack.TransactionLayer().Close()
+	err := errors.Join(s.sockets.close(), s.stack.TransportLayer().Close())
+	if errors.Is(err, net.ErrClosed) {
+		return nil // the phone was quicker
+	}
+	return err
+}
+
+// serve handles one request of any method in the goroutine the stack made for it.
+func (s *Server) serve(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+	// The stack would keep a UDP transaction for 32 s to repeat its answer. A
+	// repeated request is answered again instead, which costs no memory: every
+	// method here is idempotent.
+	defer tx.Terminate()
+	if req.IsAck() {
+		return // ends an INVITE that was refused
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.log.ErrorContext(ctx, "panic while handling a request", "method", req.Method.String(), "remote", req.Source(),
+				"err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		}
+	}()
+	if !s.slots.TryAcquire(1) {
+		s.respond(ctx, req, tx, refusal(req, errBusy))
+		return
+	}
+	defer s.slots.Release(1)
+	s.respond(ctx, req, tx, s.answer(ctx, req))
+}
+
+// answer is the response to a request; the only place that gives SIP status
+// codes to methods.
+func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Response {
+	switch {
+	case req.SipVersion != sipVersion:
+		return refusal(req, errVersion)
+	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
+		return refusal(req, badRequest("Missing Header"))
+	case req.CSeq().MethodName != req.Method:
+		return refusal(req, badRequest("CSeq Method Mismatch"))
+	}
+	switch req.Method {
+	case sipmsg.REGISTER:
+		return s.registrar.answer(ctx, req)
+	case sipmsg.OPTIONS:
+		res := reply(req, sipmsg.StatusOK, "OK")
+		res.AppendHeader(sipmsg.NewHeader("Allow", allowedMethods))
+		res.AppendHeader(sipmsg.NewHeader("Supported", supportedExtensions))
+		return res
+	case sipmsg.CANCEL:
+		return refusal(req, errNoTransaction)
+	default:
+		return refusal(req, errMethod)
+	}
+}
+
+func (s *Server) respond(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction, res *sipmsg.Response) {
+	s.finish(req, res)
+	if err := tx.Respond(res); err != nil {
+		s.log.DebugContext(ctx, "answer not sent", "method", req.Method.String(), "remote", req.Source(), "err", err)
+	}
+}
+
+// randomKey is a secret of this process.
+func randomKey() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // crypto/rand.Read never fails (it ends the program)
+	return key
+}

@@ -1,0 +1,306 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+	"golang.org/x/sync/errgroup"
+
+	"dialtone/models"
+)
+
+// The transports, as models.Binding names them.
+const (
+	transportUDP = "udp"
+	transportTCP = "tcp"
+	transportTLS = "tls"
+)
+
+const (
+	portAttempts  = 20               // at finding a free port for UDP and TCP alike
+	udpBuffer     = 4 << 20          // bytes of datagrams the kernel keeps for us while we are busy
+	maxUDPSources = 1 << 18          // changes of sender between two prunings, see datagrams
+	firstRead     = 30 * time.Second // a new connection must say something by then
+	idleRead      = (maxExpires + 600) * time.Second
+	writeTimeout  = 5 * time.Second // a phone that stops reading its connection
+)
+
+// sockets are the bound listeners; those that are off are nil.
+type sockets struct {
+	log *slog.Logger
+	udp *datagrams
+	tcp net.Listener
+	tls net.Listener
+}
+
+type listener struct {
+	service string
+	addr    netip.AddrPort
+}
+
+func (s *sockets) open(ctx context.Context, cfg Config) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if cfg.Addr != "" {
+		if err := s.openPair(ctx, cfg.Addr); err != nil {
+			return err
+		}
+	}
+	if cfg.TLSAddr != "" {
+		return s.openTLS(ctx, cfg)
+	}
+	return nil
+}
+
+// openPair binds UDP and TCP to one port, also when any port will do.
+func (s *sockets) openPair(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%w sip address: %w", models.ErrInvalid, err)
+	}
+	attempts := 1
+	if port == "0" || port == "" {
+		attempts = portAttempts
+	}
+	for range attempts {
+		if err = s.tryPair(ctx, host, port); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *sockets) tryPair(ctx context.Context, host, port string) error {
+	addr := net.JoinHostPort(host, port)
+	var config net.ListenConfig
+	packets, err := config.ListenPacket(ctx, "udp", addr)
+	if err != nil {
+		return bindError("sip-udp", addr, err)
+	}
+	udp := packets.(*net.UDPConn)
+	bound := udp.LocalAddr().(*net.UDPAddr)
+	addr = net.JoinHostPort(host, fmt.Sprint(bound.Port))
+	tcp, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return errors.Join(bindError("sip-tcp", addr, err), udp.Close())
+	}
+	if err := udp.SetReadBuffer(udpBuffer); err != nil {
+		s.log.WarnContext(ctx, "UDP buffer not enlarged", "err", err)
+	}
+	s.udp, s.tcp = &datagrams{UDPConn: udp}, &streams{Listener: tcp, log: s.log}
+	return nil
+}
+
+func (s *sockets) openTLS(ctx context.Context, cfg Config) error {
+	cert, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return fmt.Errorf("sip-tls certificate: %w", err)
+	}
+	var config net.ListenConfig
+	tcp, err := config.Listen(ctx, "tcp", cfg.TLSAddr)
+	if err != nil {
+		return bindError("sip-tls", cfg.TLSAddr, err)
+	}
+	s.tls = tls.NewListener(&streams{Listener: tcp, log: s.log},
+		&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	return nil
+}
+
+// bindError names service and address once; the system's error repeats the address.
+func bindError(service, addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fmt.Errorf("%s cannot listen on %s: %w", service, addr, err)
+}
+
+// serve starts reading every socket. A socket that fails before ctx ends is an
+// error of the group.
+func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipmsg.TransportLayer) {
+	read := func(service string, serve func() error) {
+		group.Go(func() error {
+			err := serve()
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("%s stopped reading: %w", service, errors.Join(err, net.ErrClosed))
+		})
+	}
+	if s.udp != nil {
+		read("sip-udp", func() error { return s.udp.serve(stack) })
+	}
+	if s.tcp != nil {
+		read("sip-tcp", func() error { return stack.ServeTCP(s.tcp) })
+	}
+	if s.tls != nil {
+		read("sip-tls", func() error { return stack.ServeTLS(s.tls) })
+	}
+}
+
+func (s *sockets) close() error {
+	var err error
+	if s.udp != nil {
+		err = s.udp.Close()
+	}
+	for _, l := range []net.Listener{s.tcp, s.tls} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return err
+}
+
+func (s *sockets) listening() []listener {
+	var all []listener
+	for _, transport := range []string{transportUDP, transportTCP, transportTLS} {
+		if addr := s.port(transport); addr.IsValid() {
+			all = append(all, listener{"sip-" + transport, addr})
+		}
+	}
+	return all
+}
+
+// port is the address a transport is bound to, the zero value when it is off.
+func (s *sockets) port(transport string) netip.AddrPort {
+	var addr net.Addr
+	switch {
+	case transport == transportUDP && s.udp != nil:
+		addr = s.udp.LocalAddr()
+	case transport == transportTCP && s.tcp != nil:
+		addr = s.tcp.Addr()
+	case transport == transportTLS && s.tls != nil:
+		addr = s.tls.Addr()
+	default:
+		return netip.AddrPort{}
+	}
+	bound, _ := netip.ParseAddrPort(addr.String())
+	return bound
+}
+
+// datagrams is the UDP socket as the stack reads it. The stack remembers every
+// sender as long as it reads a socket, so that spoofed senders could fill the
+// memory; datagrams therefore drops what cannot be SIP, and ends the stack's
+// reading now and then, which makes it forget, and starts it again.
+type datagrams struct {
+	*net.UDPConn
+	stack   *sipmsg.TransportLayer
+	last    netip.AddrPort
+	sources int
+	pruning bool
+}
+
+// serve reads until the socket is closed.
+func (d *datagrams) serve(stack *sipmsg.TransportLayer) error {
+	d.stack = stack
+	for {
+		d.sources, d.pruning = 0, false
+		if err := stack.ServeUDP(d); err != nil || !d.pruning {
+			return err
+		}
+	}
+}
+
+// ReadFrom reads the next datagram that may be a SIP message.
+func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
+	if d.sources >= maxUDPSources {
+		d.prune()
+		return 0, nil, net.ErrClosed
+	}
+	for {
+		n, source, err := d.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return 0, nil, err
+		}
+		if n == 0 || !isLetter(b[0]) {
+			continue // keep-alive, STUN, noise
+		}
+		if source != d.last {
+			d.sources++
+			d.last = source
+		}
+		return n, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source.Addr().Unmap(), source.Port())), nil
+	}
+}
+
+// prune prepares for the end of this round of reading: requests just read get
+// a moment to find their way back, and NOTIFYs keep finding the socket.
+func (d *datagrams) prune() {
+	d.pruning = true
+	time.Sleep(20 * time.Millisecond)
+	name := d.LocalAddr().String()
+	d.stack.Pool(transportUDP).Add(name, &sipmsg.UDPConnection{PacketConn: d, PacketAddr: name, Listener: true})
+}
+
+func isLetter(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
+
+// streams is a TCP listener whose connections have deadlines and which
+// survives passing failures, such as too many open files.
+type streams struct {
+	net.Listener
+	log *slog.Logger
+}
+
+// Accept waits for the next connection.
+func (s *streams) Accept() (net.Conn, error) {
+	for {
+		conn, err := s.Listener.Accept()
+		if err == nil {
+			return &stream{Conn: conn}, nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		s.log.Error("connection not accepted", "addr", s.Addr().String(), "err", err)
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// stream is one connection of a phone.
+type stream struct {
+	net.Conn
+	heard  atomic.Bool
+	closed sync.Once
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	patience := firstRead
+	if s.heard.Load() {
+		patience = idleRead
+	}
+	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return 0, err
+	}
+	n, err := s.Conn.Read(b)
+	if n > 0 {
+		s.heard.Store(true)
+	}
+	return n, err
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
+}
+
+// Close closes the connection; closing it again does nothing, because the
+// stack does so.
+func (s *stream) Close() error {
+	var err error
+	s.closed.Do(func() { err = s.Conn.Close() })
+	return err
+}

@@ -1,0 +1,112 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/emiago/sipgo"
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// errNoConnection means that a request had to go over a connection which is gone.
+var errNoConnection = errors.New("the phone's connection is gone")
+
+// prepareStack sets what the stack keeps for the whole process: its default
+// logger, which would print messages, and its limit for UDP, which would leave
+// a REGISTER unanswered whose answer lists many contacts.
+var prepareStack = sync.OnceFunc(func() {
+	sipmsg.SetDefaultLogger(slog.New(slog.DiscardHandler))
+	sipmsg.UDPMTUSize = 1<<16 + 200 // 200 less is the limit
+})
+
+// parsedHeaders are the headers that transactions need. Everything else stays
+// as it was written: contacts and paths are stored verbatim, and a malformed
+// one can be answered with 400, whereas the stack drops what it cannot parse.
+var parsedHeaders = []string{
+	"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "max-forwards", "content-length", "l",
+}
+
+// newAgent makes the stack's transports and transactions; it binds nothing.
+func newAgent(log *slog.Logger) (*sipgo.UserAgent, error) {
+	prepareStack()
+	headers := maps.Clone(sipmsg.DefaultHeadersParser())
+	maps.DeleteFunc(headers, func(name string, _ sipmsg.HeaderParser) bool { return !slices.Contains(parsedHeaders, name) })
+	stackLog := stackLogger(log)
+	agent, err := sipgo.NewUA(
+		sipgo.WithUserAgentParser(sipmsg.NewParser(sipmsg.WithHeadersParsers(headers))),
+		sipgo.WithUserAgentTransportLayerOptions(
+			sipmsg.WithTransportLayerLogger(stackLog),
+			sipmsg.WithTransportLayerTransports(sipmsg.TransportsConfig{
+				TCP: &sipmsg.TransportTCP{DialerCreate: dialer},
+				TLS: &sipmsg.TransportTLS{TransportTCP: &sipmsg.TransportTCP{DialerCreate: dialer}},
+			}),
+		),
+		sipgo.WithUserAgentTransactionLayerOptions(
+			sipmsg.WithTransactionLayerLogger(stackLog),
+			sipmsg.WithTransactionLayerTerminateOnConnClose(),
+			sipmsg.WithTransactionLayerUnhandledResponseHandler(func(*sipmsg.Response) {}), // too late, or never asked for
+		),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("sip stack: %w", err)
+	}
+	return agent, nil
+}
+
+type dialKey struct{}
+
+// allowDial lets requests with this context open a connection. Without it
+// there is none: a phone behind NAT can only be reached over its own, and an
+// answer must not go wherever a Via says.
+func allowDial(ctx context.Context) context.Context { return context.WithValue(ctx, dialKey{}, true) }
+
+func dialer(local net.Addr) net.Dialer {
+	return net.Dialer{
+		LocalAddr: local,
+		ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
+			if ctx.Value(dialKey{}) == nil {
+				return errNoConnection
+			}
+			return nil
+		},
+	}
+}
+
+// stackLogger is for the stack's own messages: at debug level whatever it
+// thinks of them, and with attributes that tell of addresses only. Its others
+// hold whole messages, Authorization headers included.
+func stackLogger(log *slog.Logger) *slog.Logger { return slog.New(stackHandler{log.Handler()}) }
+
+type stackHandler struct{ slog.Handler }
+
+func (h stackHandler) Enabled(ctx context.Context, _ slog.Level) bool {
+	return h.Handler.Enabled(ctx, slog.LevelDebug)
+}
+
+func (h stackHandler) Handle(ctx context.Context, r slog.Record) error {
+	safe := slog.NewRecord(r.Time, slog.LevelDebug, "sip stack: "+r.Message, 0)
+	r.Attrs(func(a slog.Attr) bool {
+		safe.AddAttrs(harmless([]slog.Attr{a})...)
+		return true
+	})
+	return h.Handler.Handle(ctx, safe)
+}
+
+func (h stackHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return stackHandler{h.Handler.WithAttrs(harmless(attrs))}
+}
+
+func (h stackHandler) WithGroup(string) slog.Handler { return h }
+
+func harmless(attrs []slog.Attr) []slog.Attr {
+	return slices.DeleteFunc(slices.Clone(attrs), func(a slog.Attr) bool {
+		return !slices.Contains([]string{"network", "addr", "laddr", "raddr", "caller", "dur"}, a.Key)
+	})
+}
