@@ -3,9 +3,9 @@ package provisioner
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"dialtone/models"
 )
@@ -94,8 +94,5 @@ type deviceFile struct {
 	rule *FileRule
 }
 
-// isFileError reports whether err says what is wrong in a template.
-func isFileError(err error) bool {
-	located := &FileError{}
-	return errors.As(err, &located)
-}
+// perDevice reports whether the file is a device's own.
+func (r *FileRule) perDevice() bool { return strings.Contains(r.Path, "{"+macPlaceholder+"}") }

@@ -300,7 +300,7 @@ func (c *manifestCheck) checkFile(at string, rule FileRule) {
 	if rule.ContentType == "" {
 		c.bad(at+".content_type", "content_type is missing")
 	}
-	if rule.Settings && !slices.Contains(placeholders(rule.Path), macPlaceholder) {
+	if rule.Settings && !rule.perDevice() {
 		c.bad(at+".settings", "settings: a file with settings of one device needs {mac} in its path")
 	}
 }

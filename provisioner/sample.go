@@ -100,9 +100,10 @@ func readDocument(member string, raw json.RawMessage, meta *models.Meta, set fun
 	return nil
 }
 
-// forModel is the sample's phone with the device made one of that model.
-func (s sample) forModel(m Model) (*models.Phone, error) {
-	doc := s.phone.Device.Document.Clone()
+// forTarget is the sample's phone with the device made one of that model.
+func (s sample) forTarget(t target) (*models.Phone, error) {
+	m, doc := t.model, s.phone.Device.Document.Clone()
+	doc.Set("provision.id", t.id)
 	doc.Set("provision.endpoint_brand", m.Brand)
 	doc.Set("provision.endpoint_family", m.Family)
 	doc.Set("provision.endpoint_model", m.Name)
@@ -118,25 +119,59 @@ func (s sample) forModel(m Model) (*models.Phone, error) {
 // unlistedModel stands for every model that no manifest lists.
 const unlistedModel = "unlisted"
 
-// sampleModels are the models a sample is rendered for.
-func (b *brand) sampleModels(s sample) []Model {
+// A target is what a sample is rendered as.
+type target struct {
+	model Model
+	id    string // provision.id, "" = none
+}
+
+// targets are the models a sample is meant for: those it names, else all of
+// the manifest and one that is not in it.
+func (b *brand) targets(s sample) []target {
 	if len(s.models) > 0 {
-		var listed []Model
+		var named []target
 		for _, name := range s.models {
-			listed = append(listed, b.model("", name))
+			named = append(named, target{model: b.model("", name)})
 		}
-		return listed
+		return named
 	}
-	all := []Model{b.model("", unlistedModel)}
+	all := []target{{model: b.model("", unlistedModel)}}
 	for _, key := range b.modelKeys() {
-		all = append(all, b.model(key.family, key.model))
+		all = append(all, target{model: b.model(key.family, key.model)})
 	}
 	return all
 }
 
-// renderSample renders every file of a model for a sample.
-func (c *Catalog) renderSample(b *brand, s sample, m Model) ([]File, error) {
-	phone, err := s.forModel(m)
+// overrideTargets are those for which there are templates, in folders that no
+// manifest lists: <id>, a family, or a model.
+func (c *Catalog) overrideTargets(b *brand) []target {
+	seen := map[[3]string]bool{}
+	var all []target
+	for _, file := range sortedKeys(c.templates.files) {
+		parts := strings.Split(file, "/")
+		if parts[0] != b.Brand || len(parts) < 3 || len(parts) > 4 {
+			continue
+		}
+		var id, family, model string
+		switch {
+		case parts[1] == idFolder && len(parts) == 4:
+			id, model = parts[2], unlistedModel
+		case len(parts) == 4:
+			family, model = parts[1], parts[2]
+		default:
+			family, model = parts[1], unlistedModel
+		}
+		if key := [3]string{id, family, model}; !seen[key] {
+			seen[key] = true
+			all = append(all, target{id: id, model: b.model(family, model)})
+		}
+	}
+	return all
+}
+
+// renderSample renders every file of a target for a sample.
+func (c *Catalog) renderSample(b *brand, s sample, t target) ([]File, error) {
+	phone, err := s.forTarget(t)
 	if err != nil {
 		return nil, err
 	}
@@ -145,25 +180,36 @@ func (c *Catalog) renderSample(b *brand, s sample, m Model) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	common, err := b.commonInput(phone.Account, b.owner[t.model.Name])
+	if err != nil {
+		return nil, err
+	}
+	own.server = server{URL: sampleURL, Username: mac.String(), Password: phone.Device.HTTPPassword}
+	common.server = server{URL: sampleURL}
 	var files []File
-	for _, file := range b.deviceFiles(m, mac) {
-		in := own
-		if !strings.Contains(file.rule.Path, "{"+macPlaceholder+"}") {
-			if in, err = b.commonInput(phone.Account, b.owner[m.Name]); err != nil {
-				return nil, err
-			}
-			in.server.URL = sampleURL
-		} else {
-			in.server = server{URL: sampleURL, Username: mac.String(), Password: phone.Device.HTTPPassword}
+	for _, file := range b.deviceFiles(t.model, mac) {
+		in := common
+		if file.rule.perDevice() {
+			in = own
 		}
 		in.now = sampleNow
 		f, err := c.renderFile(file.name, file.rule, in)
 		if err != nil {
-			return nil, fmt.Errorf("%w (sample %s, model %s, file %s)", err, s.name, m.Name, file.name)
+			return nil, sampleError(err, s, t, file)
 		}
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// sampleError tells with which sample a template failed.
+func sampleError(err error, s sample, t target, file deviceFile) error {
+	located := &FileError{}
+	if !errors.As(err, &located) {
+		return &FileError{File: s.file, Reason: err.Error()}
+	}
+	reason := fmt.Sprintf("%s (file %s, model %s, sample %s)", located.Reason, file.name, t.model.Name, s.name)
+	return &FileError{File: located.File, Line: located.Line, Reason: reason}
 }
 
 // prove renders everything once: a broken edit is found here, not by a phone.
@@ -179,13 +225,11 @@ func (c *Catalog) prove(fsys fs.FS) error {
 	return errors.Join(problems...)
 }
 
+// proveSample stops at the first mistake: the others are mostly the same one.
 func (c *Catalog) proveSample(b *brand, s sample) error {
-	for _, m := range b.sampleModels(s) {
-		if _, err := c.renderSample(b, s, m); err != nil {
-			if isFileError(err) {
-				return err
-			}
-			return &FileError{File: s.file, Reason: err.Error()}
+	for _, t := range append(b.targets(s), c.overrideTargets(b)...) {
+		if _, err := c.renderSample(b, s, t); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -25,7 +25,8 @@ type Watcher struct {
 	base    fs.FS
 	dir     string
 	log     *slog.Logger
-	seen    string // signature of what was loaded last, well or not
+	seen    string            // signature of what was loaded last, well or not
+	notify  *fsnotify.Watcher // nil: the system reports no changes
 }
 
 // NewWatcher makes a watcher of dir, which lies over base.
@@ -36,12 +37,13 @@ func NewWatcher(service *Service, base fs.FS, dir string, log *slog.Logger) *Wat
 // Run reloads until ctx ends. A broken edit is logged with file, line and
 // reason, and the last good version keeps serving.
 func (w *Watcher) Run(ctx context.Context) error {
-	events, err := fsnotify.NewWatcher()
-	if err != nil {
+	var changes <-chan fsnotify.Event
+	var failures <-chan error
+	if notify, err := fsnotify.NewWatcher(); err != nil {
 		w.log.WarnContext(ctx, "template folder is polled", "dir", w.dir, "err", err)
-		events = &fsnotify.Watcher{} // its channels are nil: they never report
 	} else {
-		defer func() { _ = events.Close() }()
+		defer func() { _ = notify.Close() }()
+		w.notify, changes, failures = notify, notify.Events, notify.Errors
 	}
 	poll := time.NewTicker(watchPoll)
 	defer poll.Stop()
@@ -51,23 +53,23 @@ func (w *Watcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-events.Events:
+		case <-changes:
 			settled.Reset(watchDebounce)
-		case err := <-events.Errors:
+		case err := <-failures:
 			w.log.WarnContext(ctx, "template folder", "dir", w.dir, "err", err)
 			settled.Reset(watchDebounce)
 		case <-settled.C:
-			w.check(ctx, events)
+			w.check(ctx)
 		case <-poll.C:
-			w.check(ctx, events)
+			w.check(ctx)
 		}
 	}
 }
 
 // check reloads if anything changed. Folders are watched before they are read,
 // so that no change falls between.
-func (w *Watcher) check(ctx context.Context, events *fsnotify.Watcher) {
-	signature := w.scan(ctx, events)
+func (w *Watcher) check(ctx context.Context) {
+	signature := w.scan(ctx)
 	if signature == w.seen {
 		return
 	}
@@ -84,7 +86,7 @@ func (w *Watcher) check(ctx context.Context, events *fsnotify.Watcher) {
 }
 
 // scan watches every folder and sums up names, sizes and times of the files.
-func (w *Watcher) scan(ctx context.Context, events *fsnotify.Watcher) string {
+func (w *Watcher) scan(ctx context.Context) string {
 	var b strings.Builder
 	_ = filepath.WalkDir(w.dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -92,9 +94,7 @@ func (w *Watcher) scan(ctx context.Context, events *fsnotify.Watcher) string {
 			return nil
 		}
 		if entry.IsDir() {
-			if err := events.Add(file); err != nil && !errors.Is(err, fsnotify.ErrClosed) {
-				w.log.WarnContext(ctx, "template folder is polled", "dir", file, "err", err)
-			}
+			w.watch(ctx, file)
 			return nil
 		}
 		if info, err := os.Stat(file); err == nil {
@@ -103,6 +103,16 @@ func (w *Watcher) scan(ctx context.Context, events *fsnotify.Watcher) string {
 		return nil
 	})
 	return b.String()
+}
+
+// watch asks to be told of changes in a folder; again does no harm.
+func (w *Watcher) watch(ctx context.Context, folder string) {
+	if w.notify == nil {
+		return
+	}
+	if err := w.notify.Add(folder); err != nil {
+		w.log.WarnContext(ctx, "template folder is polled", "dir", folder, "err", err)
+	}
 }
 
 // refuse logs every mistake of an edit.
@@ -120,8 +130,8 @@ func (w *Watcher) refuse(ctx context.Context, err error) {
 
 // mistakes are the errors that errors.Join joined.
 func mistakes(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
 		return []error{err}
 	}
 	var all []error

@@ -61,7 +61,7 @@ func (r *Recorder) Run(ctx context.Context) {
 			for len(r.queue) > 0 {
 				batch = append(batch, <-r.queue)
 			}
-			r.write(context.WithoutCancel(ctx), batch)
+			r.write(ctx, batch)
 			return
 		}
 		r.write(ctx, batch)
@@ -69,8 +69,9 @@ func (r *Recorder) Run(ctx context.Context) {
 	}
 }
 
+// write stores a batch, also while the program is told to stop.
 func (r *Recorder) write(ctx context.Context, batch []models.Fetch) {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err := r.store.RecordFetches(ctx, batch); err != nil {
 		r.log.ErrorContext(ctx, "fetches not recorded", "count", len(batch), "err", err)

@@ -1,0 +1,517 @@
+package phonehttp_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/icholy/digest"
+
+	"dialtone/internal/lockout"
+	"dialtone/models"
+	"dialtone/models/sqlstore"
+	"dialtone/models/sqlstore/sqlstoretest"
+	"dialtone/provisioner"
+	"dialtone/provisioner/phonehttp"
+	"dialtone/templates"
+)
+
+// A site is one account with two phones behind a phone-facing server.
+type site struct {
+	*httptest.Server
+	store   *sqlstore.Store
+	account *models.Account
+	yealink *models.Device // 001565aabbcc
+	polycom *models.Device // 0004f2aabbcc
+	log     *syncBuffer
+	fail    func() error // of the handler's store, nil = it works
+
+	mu      sync.Mutex
+	fetches []models.Fetch
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{store: sqlstoretest.New(t), log: &syncBuffer{}, fail: func() error { return nil }}
+	s.account = s.createAccount(t, "acme.example.com")
+	s.yealink = s.createDevice(t, s.account, `{"name":"Ann","mac_address":"001565aabbcc","sip":{"username":"ann","password":"canary-sip"},
+		"provision":{"endpoint_brand":"yealink","endpoint_family":"t4x","endpoint_model":"t46u"}}`)
+	s.polycom = s.createDevice(t, s.account, `{"name":"Bob","mac_address":"0004f2aabbcc","sip":{"username":"bob","password":"canary-sip"},
+		"provision":{"endpoint_brand":"polycom","endpoint_family":"vvx","endpoint_model":"vvx450"}}`)
+
+	catalog, err := provisioner.Load(templates.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	handler := phonehttp.New(phonehttp.Config{
+		Files:  provisioner.NewService(s.store, catalog, provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
+		Store:  &flakyStore{s.store, s},
+		Guard:  lockout.New(nil, time.Now),
+		Record: s.record,
+		Log:    log,
+		Now:    time.Now,
+	})
+	s.Server = httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	t.Cleanup(func() {
+		for _, secret := range []string{"canary", s.account.PathToken.Reveal(), s.yealink.HTTPPassword.Reveal()} {
+			if strings.Contains(s.log.String(), secret) {
+				t.Error("the log holds a secret")
+			}
+		}
+	})
+	return s
+}
+
+func (s *site) createAccount(t *testing.T, realm string) *models.Account {
+	t.Helper()
+	a := &models.Account{}
+	if s.account != nil {
+		a.Ancestors = []string{s.account.ID}
+	}
+	if err := a.SetDocument(models.Document{"name": "Acme", "realm": realm}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.CreateAccount(t.Context(), a, models.NewAPIKey()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (s *site) createDevice(t *testing.T, a *models.Account, raw string) *models.Device {
+	t.Helper()
+	doc, err := models.ParseDocument([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &models.Device{AccountID: a.ID}
+	if err := d.SetDocument(doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.CreateDevice(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (s *site) record(f models.Fetch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fetches = append(s.fetches, f)
+}
+
+func (s *site) lastFetch(t *testing.T) models.Fetch {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.fetches)
+		s.mu.Unlock()
+		if n > 0 {
+			break
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.fetches) == 0 {
+		t.Fatal("no fetch was recorded")
+	}
+	return s.fetches[len(s.fetches)-1]
+}
+
+// token is the path of a file under the account's provisioning URL.
+func (s *site) token(file string) string { return "/p/" + s.account.PathToken.Reveal() + "/" + file }
+
+// answer is what a phone sees of a response.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *site) do(t *testing.T, method, path string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.URL.Opaque = path // as it is, without Go's cleaning
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+// digest answers the server's challenge for a path.
+func (s *site) digest(t *testing.T, method, path, user string, password models.Secret) answer {
+	t.Helper()
+	challenged := s.do(t, method, path)
+	challenge, err := digest.ParseChallenge(challenged.header.Get("WWW-Authenticate"))
+	if challenged.status != http.StatusUnauthorized || err != nil {
+		t.Fatalf("%s %s without credentials: got %d, %v, want a digest challenge", method, path, challenged.status, err)
+	}
+	creds, err := digest.Digest(challenge, digest.Options{Method: method, URI: path, Username: user, Password: password.Reveal()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.do(t, method, path, "Authorization", creds.String())
+}
+
+func TestFetchByToken(t *testing.T) {
+	s := newSite(t)
+	tests := []struct{ file, contentType, holds string }{
+		{"001565aabbcc.cfg", "text/plain", "canary-sip"},
+		{"001565AABBCC.cfg", "text/plain", "canary-sip"}, // any case of the MAC
+		{"001565aabbcc.boot", "text/plain", "001565aabbcc.cfg"},
+		{"y000000000108.cfg", "text/plain", "#!version:1.0.0.1"},
+		{"0004f2aabbcc.cfg", "xml", "<APPLICATION"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			got := s.do(t, "GET", s.token(tt.file))
+			if got.status != http.StatusOK || !strings.Contains(got.header.Get("Content-Type"), tt.contentType) || !strings.Contains(got.body, tt.holds) {
+				t.Fatalf("GET: got %d %s, want 200 %s with %q:\n%s", got.status, got.header.Get("Content-Type"), tt.contentType, tt.holds, got.body)
+			}
+			etag := got.header.Get("ETag")
+			if len(etag) < 10 || !strings.HasPrefix(etag, `"`) {
+				t.Errorf("ETag: got %s, want a strong one", etag)
+			}
+			if again := s.do(t, "GET", s.token(tt.file)); again.body != got.body || again.header.Get("ETag") != etag {
+				t.Error("a second GET gives other bytes")
+			}
+			head := s.do(t, "HEAD", s.token(tt.file))
+			if head.status != http.StatusOK || head.body != "" || head.header.Get("Content-Length") != fmt.Sprint(len(got.body)) {
+				t.Errorf("HEAD: got %d, length %s", head.status, head.header.Get("Content-Length"))
+			}
+			if same := s.do(t, "GET", s.token(tt.file), "If-None-Match", etag); same.status != http.StatusNotModified || same.body != "" {
+				t.Errorf("If-None-Match: got %d, want 304", same.status)
+			}
+		})
+	}
+}
+
+func TestFetchByDigest(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/001565aabbcc.cfg", "/001565aabbcc.boot", "/y000000000108.cfg"} {
+		if got := s.digest(t, "GET", path, "001565aabbcc", s.yealink.HTTPPassword); got.status != http.StatusOK {
+			t.Errorf("GET %s: got %d, want 200", path, got.status)
+		}
+	}
+	if got := s.digest(t, "HEAD", "/001565aabbcc.cfg", "00:15:65:AA:BB:CC", s.yealink.HTTPPassword); got.status != http.StatusOK {
+		t.Errorf("HEAD with another spelling of the user name: got %d, want 200", got.status)
+	}
+	if got := s.digest(t, "GET", "/0004f2aabbcc.cfg", "001565aabbcc", s.yealink.HTTPPassword); got.status != http.StatusNotFound {
+		t.Errorf("another phone's file: got %d, want 404", got.status)
+	}
+	fetch := s.lastFetch(t)
+	if fetch.Status != http.StatusNotFound || fetch.MAC != "0004f2aabbcc" || fetch.AccountID != s.account.ID {
+		t.Errorf("recorded: got %+v", fetch)
+	}
+}
+
+// From outside, a known and an unknown MAC are the same.
+func TestStrangersLearnNothing(t *testing.T) {
+	s := newSite(t)
+	wrongToken := "/p/" + strings.Repeat("0", 32) + "/"
+	tests := []struct {
+		name string
+		ask  func(mac string) answer
+		want int
+	}{
+		{"nothing presented", func(mac string) answer { return s.do(t, "GET", "/"+mac+".cfg") }, http.StatusUnauthorized},
+		{"wrong token", func(mac string) answer { return s.do(t, "GET", wrongToken+mac+".cfg") }, http.StatusNotFound},
+		{"wrong password", func(mac string) answer { return s.digest(t, "GET", "/"+mac+".cfg", mac, "guess") }, http.StatusUnauthorized},
+		{"basic without TLS", func(mac string) answer {
+			return s.do(t, "GET", "/"+mac+".cfg", "Authorization", "Basic MDAxNTY1YWFiYmNjOng=")
+		}, http.StatusUnauthorized},
+		{"garbage", func(mac string) answer { return s.do(t, "GET", "/"+mac+".cfg", "Authorization", "Digest x") }, http.StatusUnauthorized},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			known, unknown := tt.ask("001565aabbcc"), tt.ask("001565000000")
+			if known.status != tt.want || unknown.status != tt.want || known.body != unknown.body || len(known.header) != len(unknown.header) {
+				t.Errorf("got %d %q and %d %q, want %d twice, alike", known.status, known.body, unknown.status, unknown.body, tt.want)
+			}
+		})
+	}
+	if len(s.fetches) != 0 {
+		t.Errorf("strangers' requests were recorded: %+v", s.fetches)
+	}
+}
+
+func TestRefusedInside(t *testing.T) {
+	s := newSite(t)
+	other := s.createAccount(t, "other.example.com")
+	s.createDevice(t, other, `{"name":"x","mac_address":"001565aabbcd","provision":{"endpoint_brand":"yealink"}}`)
+	s.createDevice(t, s.account, `{"name":"x","mac_address":"001565aabbce","enabled":false,"provision":{"endpoint_brand":"yealink"}}`)
+	for name, file := range map[string]string{
+		"unknown MAC":            "001565000000.cfg",
+		"another account's":      "001565aabbcd.cfg",
+		"disabled":               "001565aabbce.cfg",
+		"another brand's file":   "0004f2aabbcc.boot",
+		"unknown file":           "favicon.ico",
+		"optional file":          "001565aabbcc-local.cfg",
+		"unknown model's common": "y000000000999.cfg",
+		"no file":                "",
+	} {
+		if got := s.do(t, "GET", s.token(file)); got.status != http.StatusNotFound {
+			t.Errorf("%s: got %d, want 404", name, got.status)
+		}
+	}
+}
+
+func TestPathTricks(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{
+		"/../001565aabbcc.cfg", "/%2e%2e/001565aabbcc.cfg", "/..%2f..%2fetc/passwd", "//001565aabbcc.cfg", "/p//001565aabbcc.cfg",
+		"/p/x", "/p/", s.token("../001565aabbcc.cfg"), s.token("./001565aabbcc.cfg"), s.token("%30%301565aabbcc.cfg"),
+		s.token("001565aabbcc.cfg%00"), s.token(`..\001565aabbcc.cfg`), s.token("001565aabbcc.cfg/"), s.token("x/001565aabbcc.cfg"), "/001565aabbcc.cfg%0d%0aX:y",
+	} {
+		if got := s.do(t, "GET", path); got.status != http.StatusNotFound && got.status != http.StatusBadRequest {
+			t.Errorf("GET %s: got %d, want 404 or 400", path, got.status)
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	s := newSite(t)
+	for _, method := range []string{"PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
+		got := s.do(t, method, s.token("001565aabbcc.cfg"))
+		if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: got %d, Allow %q, want 405", method, got.status, got.header.Get("Allow"))
+		}
+	}
+}
+
+func TestStoreFailure(t *testing.T) {
+	s := newSite(t)
+	s.fail = func() error { return fmt.Errorf("phone: %w: dial tcp: refused", models.ErrUnavailable) }
+	for name, got := range map[string]answer{
+		"by token":  s.do(t, "GET", s.token("001565aabbcc.cfg")),
+		"by digest": s.digest(t, "GET", "/001565aabbcc.cfg", "001565aabbcc", s.yealink.HTTPPassword),
+	} {
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || strings.Contains(got.body, "dial") {
+			t.Errorf("%s: got %d, Retry-After %q, %q, want 503 without details", name, got.status, got.header.Get("Retry-After"), got.body)
+		}
+	}
+	s.fail = func() error { return nil }
+	if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusOK {
+		t.Errorf("after the store came back: got %d, want 200", got.status)
+	}
+}
+
+func TestLockout(t *testing.T) {
+	s := newSite(t)
+	for range 20 {
+		s.do(t, "GET", "/p/wrong/001565aabbcc.cfg")
+	}
+	if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+		t.Errorf("after 20 wrong tokens: got %d, want 429", got.status)
+	}
+	if got := s.do(t, "GET", "/001565aabbcc.cfg"); got.status != http.StatusUnauthorized {
+		t.Errorf("asking for a challenge while locked: got %d, want 401", got.status)
+	}
+}
+
+func TestRecords(t *testing.T) {
+	s := newSite(t)
+	got := s.do(t, "GET", s.token("001565aabbcc.cfg"), "User-Agent", "Yealink SIP-T46U 108.86.0.20 00:15:65:aa:bb:cc")
+	fetch := s.lastFetch(t)
+	etag := strings.Trim(got.header.Get("ETag"), `"`)
+	if fetch.DeviceID != s.yealink.ID || fetch.AccountID != s.account.ID || fetch.MAC != "001565aabbcc" || fetch.File != "001565aabbcc.cfg" ||
+		fetch.Status != 200 || fetch.ETag != etag || fetch.Bytes != int64(len(got.body)) || fetch.Source != "127.0.0.1" ||
+		fetch.Firmware != "108.86.0.20" || fetch.Method != "GET" {
+		t.Errorf("got %+v", fetch)
+	}
+}
+
+// A file cut off half way is not a delivery.
+func TestClientGone(t *testing.T) {
+	s := newSite(t)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", s.token("001565aabbcc.cfg")); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "200") {
+		t.Fatalf("HTTP/1.0: got %q, %v", line, err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if fetch := s.lastFetch(t); fetch.Status != 200 && fetch.ETag != "" {
+		t.Errorf("got %+v, want status 200, or no ETag", fetch)
+	}
+}
+
+func TestBasicOverTLS(t *testing.T) {
+	s := newSite(t)
+	secure := httptest.NewTLSServer(s.Config.Handler)
+	defer secure.Close()
+	get := func(password models.Secret) int {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", secure.URL+"/001565aabbcc.cfg", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("001565aabbcc", password.Reveal())
+		client := secure.Client()
+		client.Transport.(*http.Transport).TLSClientConfig.MinVersion = tls.VersionTLS12
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode
+	}
+	if got := get(s.yealink.HTTPPassword); got != http.StatusOK {
+		t.Errorf("right password: got %d, want 200", got)
+	}
+	if got := get("guess"); got != http.StatusUnauthorized {
+		t.Errorf("wrong password: got %d, want 401", got)
+	}
+}
+
+func TestRecorder(t *testing.T) {
+	store := sqlstoretest.New(t)
+	recorder := phonehttp.NewRecorder(store, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); recorder.Run(ctx) }()
+	device := models.NewID()
+	for i := range 1200 { // more than one batch, and a rest that only the end writes
+		recorder.Record(models.Fetch{DeviceID: device, File: fmt.Sprintf("%04d.cfg", i), Method: "GET", Status: 200, At: time.Now()})
+	}
+	stop()
+	<-done
+	last, err := store.LastFetches(t.Context(), device)
+	if err != nil || len(last) != 1200 {
+		t.Errorf("recorded: got %d fetches, %v, want 1200", len(last), err)
+	}
+}
+
+func TestRecorderOutlivesDatabaseTrouble(t *testing.T) {
+	store := &brokenFetchStore{fail: errors.New("gone")}
+	recorder := phonehttp.NewRecorder(store, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(t.Context())
+	recorder.Record(models.Fetch{File: "a"})
+	stop()
+	recorder.Run(ctx) // returns although nothing could be written
+	if store.calls == 0 {
+		t.Error("the rest was not tried")
+	}
+}
+
+type brokenFetchStore struct {
+	fail  error
+	calls int
+}
+
+func (b *brokenFetchStore) RecordFetches(context.Context, []models.Fetch) error {
+	b.calls++
+	return b.fail
+}
+
+// A flakyStore fails when its site says so.
+type flakyStore struct {
+	*sqlstore.Store
+	site *site
+}
+
+func (f *flakyStore) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
+	if err := f.site.fail(); err != nil {
+		return nil, err
+	}
+	return f.Store.PhoneByMAC(ctx, mac)
+}
+
+func (f *flakyStore) AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error) {
+	if err := f.site.fail(); err != nil {
+		return nil, err
+	}
+	return f.Store.AccountByPathToken(ctx, token)
+}
+
+// FuzzPath asks for arbitrary paths as a stranger: nothing but 400, 401, 404
+// may come back, and never a file.
+func FuzzPath(f *testing.F) {
+	for _, seed := range []string{"/001565aabbcc.cfg", "/p/x/001565aabbcc.cfg", "/%2e%2e/x", "/p//", "", "/\x00"} {
+		f.Add(seed)
+	}
+	catalog, err := provisioner.Load(templates.FS)
+	if err != nil {
+		f.Fatal(err)
+	}
+	handler := phonehttp.New(phonehttp.Config{
+		Files: provisioner.NewService(nil, catalog, provisioner.Options{}), Store: emptyStore{}, Guard: noGuard{},
+		Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	f.Fuzz(func(t *testing.T, path string) {
+		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+		if err != nil {
+			return
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, req)
+		if w.Code != http.StatusUnauthorized && w.Code != http.StatusNotFound {
+			t.Errorf("GET %q: got %d", path, w.Code)
+		}
+	})
+}
+
+type emptyStore struct{}
+
+func (emptyStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
+	return nil, models.ErrNotFound
+}
+
+func (emptyStore) AccountByPathToken(context.Context, models.Secret) (*models.Account, error) {
+	return nil, models.ErrNotFound
+}
+
+type noGuard struct{}
+
+func (noGuard) Allowed(netip.Addr) bool { return true }
+func (noGuard) Fail(netip.Addr)         {}
+
+// A syncBuffer is written by the server and read by the test.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
