@@ -1,0 +1,215 @@
+// Package api serves Dialtone's REST API, which is Kazoo's /v2 as far as
+// accounts, users and devices go. It is the only package that knows gin.
+//
+// A request passes receive (body, envelope, request id), gin's router, the
+// checks of its route in Kazoo's order, and one handler, which returns an
+// answer or an error; writeAnswer and writeError turn those into the envelope.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"dialtone/models"
+	"dialtone/provisioner"
+)
+
+// A Store keeps the documents. Errors are the kinds of models: ErrNotFound,
+// ErrConflict (a *models.TakenError for values that must be unique) and
+// ErrUnavailable.
+type Store interface {
+	CreateAccount(ctx context.Context, a *models.Account, apiKey models.Secret) error
+	Account(ctx context.Context, id string) (*models.Account, error)
+	AccountByAPIKey(ctx context.Context, key models.Secret) (*models.Account, error)
+
+	CreateUser(ctx context.Context, u *models.User) error
+	User(ctx context.Context, accountID, id string) (*models.User, error)
+	Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error)
+	UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error)
+
+	CreateDevice(ctx context.Context, d *models.Device) error
+	Device(ctx context.Context, accountID, id string) (*models.Device, error)
+	Devices(ctx context.Context, accountID, after string, limit int) ([]*models.Device, error)
+	UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error)
+	DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error)
+	DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error)
+	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
+	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
+	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
+
+	CreateToken(ctx context.Context, token models.Secret, t *models.Token) error
+	Token(ctx context.Context, token models.Secret) (*models.Token, error)
+
+	Ping(ctx context.Context) error
+}
+
+// A Guard slows down who guesses API keys.
+type Guard interface {
+	Allowed(source netip.Addr) bool
+	Fail(source netip.Addr)
+}
+
+// Config is what the API works with. Everything but Version and Now is
+// required.
+type Config struct {
+	Store Store
+	// CheckSync tells a phone to fetch its files again; it returns at once.
+	CheckSync func(*models.Phone)
+	// Notify sends any other NOTIFY; it returns at once.
+	Notify func(p *models.Phone, event, contentType string, body []byte)
+	// Provision reports which files a phone is given and which it has.
+	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
+	Guard     Guard
+	Version   string // named in every envelope, when not empty
+	Log       *slog.Logger
+	Now       func() time.Time // time.Now when nil
+}
+
+func (c *Config) check() error {
+	if c.Store == nil || c.CheckSync == nil || c.Notify == nil || c.Provision == nil || c.Guard == nil || c.Log == nil {
+		return errors.New("api: incomplete configuration")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+type server struct {
+	Config
+	schemas schemas
+}
+
+// New makes the API's handler.
+func New(cfg Config) (http.Handler, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	schemas, err := loadSchemas()
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{Config: cfg, schemas: schemas}
+
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	if err := engine.SetTrustedProxies(nil); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false // receive drops the slash
+	engine.Use(s.logRequest, s.recoverPanic)
+	engine.NoRoute(s.handle(noRoute))
+	engine.NoMethod(s.handle(noMethod))
+	s.addRoutes(engine)
+	return s.receive(engine), nil
+}
+
+// addRoutes is the whole API. Every GET is also a HEAD, every path answers
+// OPTIONS.
+func (s *server) addRoutes(engine *gin.Engine) {
+	routes := []struct {
+		method, path string
+		handler      gin.HandlerFunc
+	}{
+		{"GET", "/healthz", s.handle(s.healthz)},
+		{"GET", "/readyz", s.handle(s.readyz)},
+
+		{"PUT", "/v2/api_auth", s.open(s.apiAuth)},
+
+		{"PUT", "/v2/accounts", s.authenticated(s.createAccount)},
+		{"GET", "/v2/accounts/:account", s.inAccount(s.showAccount)},
+		{"PUT", "/v2/accounts/:account", s.inAccount(s.createAccount)},
+
+		{"GET", "/v2/accounts/:account/users", s.inAccount(s.listUsers)},
+		{"PUT", "/v2/accounts/:account/users", s.inAccount(s.createUser)},
+		{"GET", "/v2/accounts/:account/users/:user", s.inAccount(s.showUser)},
+		{"POST", "/v2/accounts/:account/users/:user", s.inAccount(s.replaceUser)},
+		{"PATCH", "/v2/accounts/:account/users/:user", s.inAccount(s.patchUser)},
+
+		{"GET", "/v2/accounts/:account/devices", s.inAccount(s.listDevices)},
+		{"PUT", "/v2/accounts/:account/devices", s.inAccount(s.createDevice)},
+		{"GET", "/v2/accounts/:account/devices/status", s.inAccount(s.deviceStatus)},
+		{"GET", "/v2/accounts/:account/devices/:device", s.inAccount(s.showDevice)},
+		{"POST", "/v2/accounts/:account/devices/:device", s.inAccount(s.replaceDevice)},
+		{"PATCH", "/v2/accounts/:account/devices/:device", s.inAccount(s.patchDevice)},
+		{"PUT", "/v2/accounts/:account/devices/:device", s.inAccount(s.deviceAction)},
+		{"DELETE", "/v2/accounts/:account/devices/:device", s.inAccount(s.deleteDevice)},
+		{"POST", "/v2/accounts/:account/devices/:device/sync", s.inAccount(s.syncDevice)},
+		{"POST", "/v2/accounts/:account/devices/:device/notify", s.inAccount(s.notifyDevice)},
+		{"GET", "/v2/accounts/:account/devices/:device/notifications", s.inAccount(s.listNotifications)},
+		{"GET", "/v2/accounts/:account/devices/:device/provision", s.inAccount(s.showProvision)},
+	}
+	allowed := map[string][]string{}
+	for _, route := range routes {
+		engine.Handle(route.method, route.path, route.handler)
+		allowed[route.path] = append(allowed[route.path], route.method)
+		if route.method == http.MethodGet {
+			engine.HEAD(route.path, route.handler)
+			allowed[route.path] = append(allowed[route.path], http.MethodHead)
+		}
+	}
+	for path, methods := range allowed {
+		engine.OPTIONS(path, options(strings.Join(append(methods, http.MethodOptions), ", ")))
+	}
+}
+
+// A handler is one call of the API.
+type handler func(context.Context, *request) (*answer, error)
+
+// A check comes before a handler and may end the request.
+type check func(context.Context, *request) error
+
+func (s *server) open(h handler) gin.HandlerFunc { return s.handle(h, negotiate) }
+
+func (s *server) authenticated(h handler) gin.HandlerFunc {
+	return s.handle(h, s.authenticate, negotiate)
+}
+
+func (s *server) inAccount(h handler) gin.HandlerFunc {
+	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate)
+}
+
+// handle adapts a handler to gin.
+func (s *server) handle(h handler, checks ...check) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		r := requestOf(c)
+		answer, err := r.run(c.Request.Context(), h, checks)
+		if err != nil {
+			s.writeError(c, r, err)
+			return
+		}
+		s.writeAnswer(c, r, answer)
+	}
+}
+
+func (r *request) run(ctx context.Context, h handler, checks []check) (*answer, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	for _, check := range checks {
+		if err := check(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return h(ctx, r)
+}
+
+func noRoute(_ context.Context, r *request) (*answer, error) {
+	if strings.HasPrefix(r.path+"/", "/v1/") {
+		return nil, fault("gone", "this API version is no longer served")
+	}
+	return nil, fault("not_found", "no such path")
+}
+
+func noMethod(context.Context, *request) (*answer, error) {
+	return nil, fault("invalid_method", "the method is not allowed here")
+}

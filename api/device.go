@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"dialtone/models"
+)
+
+// saveAttempts bounds how often a change is computed anew because another
+// writer was faster.
+const saveAttempts = 10
+
+// maxNotifications is how many outcomes GET .../notifications shows.
+const maxNotifications = 50
+
+// listDevices serves GET .../devices.
+func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
+	fetch := func(after string, limit int) ([]*models.Device, error) {
+		return s.Store.Devices(ctx, r.account.ID, after, limit)
+	}
+	return list(r, fetch, deviceSummary)
+}
+
+func deviceSummary(d *models.Device) map[string]any {
+	out := map[string]any{
+		"id":          d.ID,
+		"mac_address": d.MACAddress,
+		"device_type": deviceType(d.Document),
+		"flags":       []any{},
+	}
+	copyMembers(out, d.Document, "name", "enabled", "owner_id", "mobile", "call_recording", "flags")
+	if d.SIP.Username != "" {
+		out["username"] = d.SIP.Username
+	}
+	return out
+}
+
+// showDevice serves GET .../devices/{D}.
+func (s *server) showDevice(ctx context.Context, r *request) (*answer, error) {
+	d, err := s.device(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return one(d.Meta, publicDevice(d)), nil
+}
+
+// device reads the device that the path names.
+func (s *server) device(ctx context.Context, r *request) (*models.Device, error) {
+	id, err := r.pathID("device")
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Store.Device(ctx, r.account.ID, id)
+	return d, notFound(err, id)
+}
+
+func publicDevice(d *models.Device) map[string]any { return publicDocument(d.Document, d.ID) }
+
+// createDevice serves PUT .../devices.
+func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) {
+	doc, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	sync := takeSync(doc)
+	id, idProblems := takeID(doc)
+	alignExpiry(doc)
+	found, err := s.settleDevice(ctx, r, doc, nil)
+	if err != nil {
+		return nil, err
+	}
+	found.merge(idProblems)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	d := &models.Device{AccountID: r.account.ID}
+	d.ID = id
+	if err := d.SetDocument(doc); err != nil {
+		return nil, err
+	}
+	if err := s.Store.CreateDevice(ctx, d); err != nil {
+		return nil, taken(err, doc)
+	}
+	if sync {
+		s.checkSync(ctx, r, d.ID)
+	}
+	return created(d.Meta, r.path+"/"+d.ID, publicDevice(d)), nil
+}
+
+// replaceDevice serves POST .../devices/{D}: what is not sent is dropped.
+func (s *server) replaceDevice(ctx context.Context, r *request) (*answer, error) {
+	return s.updateDevice(ctx, r, func(_, sent models.Document) models.Document { return sent.Clone() })
+}
+
+// patchDevice serves PATCH .../devices/{D}: what is not sent stays.
+func (s *server) patchDevice(ctx context.Context, r *request) (*answer, error) {
+	return s.updateDevice(ctx, r, merge)
+}
+
+// updateDevice saves what edit makes of the stored document and the one sent.
+func (s *server) updateDevice(ctx context.Context, r *request, edit func(stored, sent models.Document) models.Document) (*answer, error) {
+	sent, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	sync := takeSync(sent)
+	delete(sent, "id")
+	alignExpiry(sent)
+	var saved *models.Device
+	err = untilWritten(func() error {
+		saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if sync {
+		s.checkSync(ctx, r, saved.ID)
+	}
+	return one(saved.Meta, publicDevice(saved)), nil
+}
+
+// updateDeviceOnce computes the new document and writes it, unless the stored
+// one changed in between: ErrConflict.
+func (s *server) updateDeviceOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (*models.Device, error) {
+	old, err := s.device(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	doc := edit(old.Document)
+	found, err := s.settleDevice(ctx, r, doc, old)
+	if err != nil {
+		return nil, err
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	if err := r.ifMatch(old.Revision); err != nil {
+		return nil, err
+	}
+	saved, err := s.Store.UpdateDevice(ctx, r.account.ID, old.ID, func(d *models.Device) error {
+		if d.Revision != old.Revision {
+			return models.ErrConflict
+		}
+		return d.SetDocument(doc)
+	})
+	return saved, notFound(taken(err, doc), old.ID)
+}
+
+// untilWritten repeats a read-compute-write while other writers come first.
+func untilWritten(attempt func() error) error {
+	var err error
+	for range saveAttempts {
+		var taken *models.TakenError
+		if err = attempt(); !errors.Is(err, models.ErrConflict) || errors.As(err, &taken) {
+			return err
+		}
+	}
+	return err
+}
+
+// deleteDevice serves DELETE .../devices/{D} and answers what it was.
+func (s *server) deleteDevice(ctx context.Context, r *request) (*answer, error) {
+	id, err := r.pathID("device")
+	if err != nil {
+		return nil, err
+	}
+	var d *models.Device
+	err = untilWritten(func() error {
+		d, err = s.Store.DeleteDevice(ctx, r.account.ID, id, func(d *models.Device) error { return r.ifMatch(d.Revision) })
+		return err
+	})
+	if err != nil {
+		return nil, notFound(err, id)
+	}
+	return one(d.Meta, publicDevice(d)), nil
+}
+
+// deviceStatus serves GET .../devices/status: the registered devices only.
+func (s *server) deviceStatus(ctx context.Context, r *request) (*answer, error) {
+	ids, err := s.Store.RegisteredDevices(ctx, r.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	status := make([]any, 0, len(ids))
+	for _, id := range ids {
+		status = append(status, map[string]any{"device_id": id, "registered": true})
+	}
+	return listed(status, nil), nil
+}

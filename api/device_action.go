@@ -1,0 +1,188 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"dialtone/models"
+	"dialtone/provisioner"
+)
+
+// syncDevice serves POST .../devices/{D}/sync. The answer says nothing about
+// the phone: see .../notifications for what became of it.
+func (s *server) syncDevice(ctx context.Context, r *request) (*answer, error) {
+	phone, err := s.phone(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	s.CheckSync(phone)
+	return ok("sync request sent"), nil
+}
+
+// phone reads the device that the path names, with all that belongs to it.
+func (s *server) phone(ctx context.Context, r *request) (*models.Phone, error) {
+	id, err := r.pathID("device")
+	if err != nil {
+		return nil, err
+	}
+	phone, err := s.Store.PhoneByID(ctx, r.account.ID, id)
+	return phone, notFound(err, id)
+}
+
+// checkSync tells phones to fetch their files after a save. The save has
+// happened: a failure here is logged and never answered, and a client that
+// hangs up does not stop it.
+func (s *server) checkSync(ctx context.Context, r *request, deviceIDs ...string) {
+	ctx = context.WithoutCancel(ctx)
+	for _, id := range deviceIDs {
+		phone, err := s.Store.PhoneByID(ctx, r.account.ID, id)
+		if err != nil {
+			s.Log.WarnContext(ctx, "check-sync not sent", "account", r.account.ID, "device", id, "err", err)
+			continue
+		}
+		s.CheckSync(phone)
+	}
+}
+
+// deviceAction serves PUT .../devices/{D}: the envelope names an action.
+func (s *server) deviceAction(ctx context.Context, r *request) (*answer, error) {
+	switch r.parameter("action") {
+	case "notify":
+		return s.notifyDevice(ctx, r)
+	case "":
+		return nil, &faultError{"action required", detail{}}
+	}
+	return nil, &faultError{"invalid action", detail{}}
+}
+
+// notifyDevice serves POST .../devices/{D}/notify, and PUT with its action. The
+// event stands in data, or one level deeper, as some clients send it.
+func (s *server) notifyDevice(ctx context.Context, r *request) (*answer, error) {
+	phone, err := s.phone(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	if inner := objectAt(doc, "data"); inner != nil && doc["event"] == nil {
+		doc = inner
+	}
+	if err := s.schemas["notify"].complete(doc).err(); err != nil {
+		return nil, err
+	}
+	s.Notify(phone, doc.Text("event"), doc.Text("body.content_type"), []byte(doc.Text("body.data")))
+	return &answer{status: http.StatusCreated, data: "NOTIFY sent"}, nil
+}
+
+// listNotifications serves GET .../devices/{D}/notifications: what became of
+// the newest NOTIFYs.
+func (s *server) listNotifications(ctx context.Context, r *request) (*answer, error) {
+	d, err := s.device(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	stories, err := s.Store.Notifications(ctx, d.ID, maxNotifications)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, 0, len(stories))
+	for _, n := range stories {
+		out = append(out, map[string]any{
+			"id":       n.ID,
+			"aor":      n.AOR,
+			"contact":  n.Contact,
+			"event":    n.Event,
+			"state":    n.State,
+			"code":     n.Code,
+			"reason":   n.Reason,
+			"created":  isoTime(n.Created),
+			"finished": isoTime(n.Finished),
+		})
+	}
+	return listed(out, nil), nil
+}
+
+// showProvision serves GET .../devices/{D}/provision: the files that the phone
+// is given, and whether it has fetched them as they are now.
+func (s *server) showProvision(ctx context.Context, r *request) (*answer, error) {
+	phone, err := s.phone(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.Provision(ctx, phone)
+	if err != nil && !errors.Is(err, models.ErrNotFound) && !errors.Is(err, models.ErrInvalid) {
+		return nil, err
+	}
+	if err != nil || len(report.Files) == 0 {
+		report.State = provisioner.StateError
+		report.Error = cmp.Or(report.Error, unprovisioned(phone, err))
+	}
+	return ok(publicReport(report)), nil
+}
+
+// unprovisioned says why a phone is given no files.
+func unprovisioned(phone *models.Phone, err error) string {
+	if _, hasMAC := phone.Device.MAC(); !hasMAC {
+		return "the device has no mac_address of 12 hex digits"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("provision.endpoint_brand %q is not in the catalogue", phone.Device.Provision.Brand)
+}
+
+func publicReport(report provisioner.Report) map[string]any {
+	files := make([]any, 0, len(report.Files))
+	for _, f := range report.Files {
+		files = append(files, publicFile(f))
+	}
+	return map[string]any{
+		"state":    report.State,
+		"error":    report.Error,
+		"url":      report.URL,
+		"username": report.Username,
+		"password": report.Password.Reveal(),
+		"files":    files,
+	}
+}
+
+func publicFile(f provisioner.FileReport) map[string]any {
+	out := map[string]any{
+		"role":         f.Role,
+		"name":         f.Name,
+		"url":          f.URL,
+		"etag":         f.ETag,
+		"content_type": f.ContentType,
+		"bytes":        f.Bytes,
+		"state":        f.State,
+		"error":        f.Error,
+		"last_fetch":   nil,
+	}
+	if fetch := f.LastFetch; fetch != nil {
+		out["last_fetch"] = map[string]any{
+			"time":       isoTime(fetch.At),
+			"method":     fetch.Method,
+			"status":     fetch.Status,
+			"etag":       fetch.ETag,
+			"bytes":      fetch.Bytes,
+			"source":     fetch.Source,
+			"user_agent": fetch.UserAgent,
+			"firmware":   fetch.Firmware,
+		}
+	}
+	return out
+}
+
+// isoTime is ISO 8601 in UTC, nil for no time.
+func isoTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
+}

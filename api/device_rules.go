@@ -1,0 +1,158 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/netip"
+	"reflect"
+	"strings"
+
+	"dialtone/models"
+)
+
+// settleDevice makes doc what is stored: cleaned, with defaults, and checked;
+// all that is wrong with it is reported together. old is the device as it is,
+// nil for a new one.
+func (s *server) settleDevice(ctx context.Context, r *request, doc models.Document, old *models.Device) (problems, error) {
+	cleanMAC(doc)
+	trimOutboundFlags(doc)
+	dropAccountRealm(doc, r.account.Realm)
+	dropClearedKeys(doc)
+	spellModel(doc)
+	found := s.schemas["devices"].complete(doc)
+	alignExpiry(doc)
+	checkMobile(doc, found)
+	checkSourceIP(doc, found)
+	checkDeviceType(doc, old, r.actor, found)
+	return found, s.checkUnique(ctx, r.account.ID, doc, old, found)
+}
+
+// cleanMAC keeps what was sent when nothing of it is a hex digit: no MAC.
+func cleanMAC(doc models.Document) {
+	if clean := models.CleanMAC(doc.Text("mac_address")); clean != "" {
+		doc["mac_address"] = clean
+	}
+}
+
+func trimOutboundFlags(doc models.Document) {
+	v, sent := doc["outbound_flags"]
+	if !sent {
+		return
+	}
+	flags, isList := v.([]any)
+	if !isList {
+		flags = []any{}
+	}
+	for i := range flags {
+		if flag, isText := flags[i].(string); isText {
+			flags[i] = strings.TrimSpace(flag)
+		}
+	}
+	doc["outbound_flags"] = flags
+}
+
+func dropAccountRealm(doc models.Document, realm string) {
+	if sent := doc.Text("sip.realm"); sent != "" && strings.EqualFold(sent, realm) {
+		doc.Delete("sip.realm")
+	}
+}
+
+// dropClearedKeys removes the key slots that are null: there is no key.
+func dropClearedKeys(doc models.Document) {
+	for _, path := range []string{"provision.combo_keys", "provision.feature_keys"} {
+		keys := objectAt(doc, path)
+		for number, key := range keys {
+			if key == nil {
+				delete(keys, number)
+			}
+		}
+	}
+}
+
+// spellModel stores a model that was sent as a number as text.
+func spellModel(doc models.Document) {
+	provision := objectAt(doc, "provision")
+	if n, isNumber := provision["endpoint_model"].(json.Number); isNumber {
+		provision["endpoint_model"] = n.String()
+	}
+}
+
+// alignExpiry keeps sip.expire_seconds and its older name
+// sip.registration_expiration the same; the newer one wins. It is applied to
+// what was sent as well as to the result, so that a PATCH of either counts.
+func alignExpiry(doc models.Document) {
+	sip := objectAt(doc, "sip")
+	if v, sent := sip["expire_seconds"]; sent {
+		sip["registration_expiration"] = v
+	} else if v, sent := sip["registration_expiration"]; sent {
+		sip["expire_seconds"] = v
+	}
+}
+
+func checkMobile(doc models.Document, found problems) {
+	if doc["device_type"] == "mobile" && doc.Text("mobile.mdn") == "" {
+		found.add("mobile.mdn", "required", "field is required", detail{"value": "mdn"})
+	}
+}
+
+// checkSourceIP wants a plain IPv4 address of devices that are known by it.
+func checkSourceIP(doc models.Document, found problems) {
+	if doc.Text("sip.method") != "ip" {
+		return
+	}
+	v, _ := doc.Lookup("sip.ip")
+	addr, err := netip.ParseAddr(doc.Text("sip.ip"))
+	if err != nil || !addr.Is4() {
+		found.add("sip.ip", "type", "must be an IPv4 address", detail{"target": "ipv4", "cause": v})
+	}
+}
+
+// deviceType is what a device counts as when it does not say.
+func deviceType(doc models.Document) string { return cmp.Or(doc.Text("device_type"), "sip_device") }
+
+// checkDeviceType lets only the master account change the type.
+func checkDeviceType(doc models.Document, old *models.Device, actor *models.Account, found problems) {
+	if old != nil && !actor.IsMaster() && deviceType(doc) != deviceType(old.Document) {
+		found.add("device_type", "invalid", "cannot be changed", detail{"cause": doc.Text("device_type")})
+	}
+}
+
+// checkUnique asks the store who else has the document's unique values, when
+// they are new.
+func (s *server) checkUnique(ctx context.Context, accountID string, doc models.Document, old *models.Device, found problems) error {
+	unique := uniqueMembers(doc)
+	candidate := &models.Device{AccountID: accountID}
+	if old != nil {
+		if reflect.DeepEqual(uniqueMembers(old.Document), unique) {
+			return nil
+		}
+		candidate.ID = old.ID
+	}
+	if err := candidate.SetDocument(unique); err != nil {
+		return err
+	}
+	taken, err := s.Store.DeviceTaken(ctx, candidate)
+	if err != nil {
+		return err
+	}
+	for _, t := range taken {
+		found.add(t.Field, "unique", "already in use", detail{"cause": unique.Text(t.Field)})
+	}
+	return nil
+}
+
+// uniqueMembers is the part of a device document that uniqueness depends on,
+// whatever the rest looks like.
+func uniqueMembers(doc models.Document) models.Document {
+	out := models.Document{}
+	for _, path := range []string{"mac_address", "sip.username", "sip.realm", "sip.method", "sip.ip"} {
+		if text := doc.Text(path); text != "" {
+			out.Set(path, text)
+		}
+	}
+	if mac := models.CleanMAC(doc.Text("mac_address")); mac == "" {
+		out.Delete("mac_address")
+	}
+	return out
+}

@@ -1,0 +1,498 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dialtone/models"
+)
+
+// The documentation's answer to a create with only a name.
+const seedDevice = `{
+	"call_restriction": {}, "caller_id": {}, "contact_list": {}, "dial_plan": {}, "enabled": true, "exclude_from_queues": false,
+	"media": {"audio": {"codecs": ["PCMU"]}, "encryption": {"enforce_security": false, "methods": []}, "video": {"codecs": []}},
+	"music_on_hold": {}, "mwi_unsolicited_updates": true, "name": "New Device", "register_overwrite_notify": false, "ringtones": {},
+	"sip": {"expire_seconds": 300, "invite_format": "username", "method": "password", "registration_expiration": 300},
+	"suppress_unregister_notifications": false
+}`
+
+func TestCreateDevice(t *testing.T) {
+	b := newBench(t)
+	r := b.do("PUT", b.devices(), `{"data":{"name":"New Device"}}`).want(http.StatusCreated)
+	id := r.id()
+	if got, want := r.header.Get("Location"), b.devices()+"/"+id; got != want {
+		t.Errorf("Location %q, want %q", got, want)
+	}
+	if revision, _ := r.envelope["revision"].(string); !strings.HasPrefix(revision, "1-") {
+		t.Errorf("revision %q", revision)
+	}
+	got := b.do("GET", b.devices()+"/"+id, "").want(http.StatusOK)
+	if diff := cmp.Diff(asJSON(t, r.data()), asJSON(t, got.data())); diff != "" {
+		t.Errorf("created, read: %s", diff)
+	}
+	delete(r.data(), "id")
+	if diff := cmp.Diff(asJSON(t, seedDevice), asJSON(t, r.data())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDeviceIsCleaned(t *testing.T) {
+	tests := []struct{ name, data, path, want string }{
+		{"MAC with colons", `{"mac_address":"00:04:F2:AB:7E:FD"}`, "mac_address", `"0004f2ab7efd"`},
+		{"MAC of nothing", `{"mac_address":":-:"}`, "mac_address", `":-:"`},
+		{"flags trimmed", `{"outbound_flags":[" a ","b"]}`, "outbound_flags", `["a","b"]`},
+		{"flags of no list", `{"outbound_flags":{"static":["x"]}}`, "outbound_flags", `[]`},
+		{"account's realm", `{"sip":{"realm":"Master.Example.com"}}`, "sip.realm", `null`},
+		{"other realm", `{"sip":{"realm":"other.example.com"}}`, "sip.realm", `"other.example.com"`},
+		{"cleared keys", `{"provision":{"combo_keys":{"0":null,"1":{"type":"line"}}}}`, "provision.combo_keys", `{"1":{"type":"line"}}`},
+		{"model as number", `{"provision":{"endpoint_model":450}}`, "provision.endpoint_model", `"450"`},
+		{"model as list", `{"provision":{"endpoint_model":["t46"]}}`, "provision.endpoint_model", `["t46"]`},
+		{"boolean as text", `{"enabled":"false"}`, "enabled", `false`},
+		{"integer as text", `{"sip":{"expire_seconds":"360"}}`, "sip.expire_seconds", `360`},
+		{"integer with fraction", `{"sip":{"expire_seconds":3.6e2}}`, "sip.expire_seconds", `360`},
+		{"older name of the expiry", `{"sip":{"registration_expiration":600}}`, "sip.expire_seconds", `600`},
+		{"newer name wins", `{"sip":{"registration_expiration":600,"expire_seconds":"120"}}`, "sip.registration_expiration", `120`},
+		{"private member", `{"pvt_x":1,"_y":2}`, "pvt_x", `null`},
+		{"inner defaults", `{"call_forward":{"number":"1"}}`, "call_forward",
+			`{"direct_calls_only":false,"enabled":false,"failover":false,"ignore_early_media":true,"keep_caller_id":true,"number":"1","require_keypress":true,"substitute":true}`},
+		{"metaflow defaults", `{"metaflows":{"numbers":{"1":{"module":"hold","children":{"2":{"module":"x"}}}}}}`, "metaflows",
+			`{"binding_digit":"*","numbers":{"1":{"module":"hold","data":{},"children":{"2":{"module":"x","data":{}}}}}}`},
+		{"media defaults", `{"media":{"audio":{"codecs":["G722"]}}}`, "media",
+			`{"audio":{"codecs":["G722"]},"encryption":{"enforce_security":false,"methods":[]},"video":{"codecs":[]}}`},
+		{"custom member", `{"custom":{"deep":[{"é":"<&>"}]}}`, "custom", `{"deep":[{"é":"<&>"}]}`},
+		{"custom null", `{"custom":null}`, "custom", `null`},
+		{"big number", `{"sip":{"custom":123456789012345678901234567890.10}}`, "sip.custom", `123456789012345678901234567890.10`},
+		{"headers both ways", `{"sip":{"custom_sip_headers":{"X-Flat":"1","in":{"X-In":"2"},"out":{"X-Out":"3"}}}}`, "sip.custom_sip_headers.in.X-In", `"2"`},
+		{"sync is not kept", `{"sync":"true"}`, "sync", `null`},
+	}
+	b := newBench(t)
+	for _, tt := range tests {
+		b.subtest(tt.name, func() {
+			data := strings.Replace(tt.data, "{", `{"name":"x",`, 1)
+			r := b.do("PUT", b.devices(), `{"data":`+data+`}`).want(http.StatusCreated)
+			for _, r := range []*reply{r, b.do("GET", b.devices()+"/"+r.id(), "").want(http.StatusOK)} {
+				if diff := cmp.Diff(asJSON(t, `[`+tt.want+`]`), asJSON(t, []any{r.at(tt.path)})); diff != "" {
+					b.Error(diff)
+				}
+			}
+		})
+	}
+}
+
+func TestDeviceValidation(t *testing.T) {
+	long := strings.Repeat("x", 129)
+	tests := []struct {
+		data string
+		want []string
+	}{
+		{`{}`, []string{"name: required"}},
+		{`{"name":""}`, []string{"name: minLength"}},
+		{`{"name":"` + long + `"}`, []string{"name: maxLength"}},
+		{`{"name":5}`, []string{"name: type"}},
+		{`{"name":"x","enabled":"maybe"}`, []string{"enabled: type"}},
+		{`{"name":"x","owner_id":"1"}`, []string{"owner_id: minLength"}},
+		{`{"name":"x","owner_id":null}`, []string{"owner_id: type"}},
+		{`{"name":"x","mac_address":"` + strings.Repeat("a", 65) + `"}`, []string{"mac_address: maxLength"}},
+		{`{"name":"x","mac_address":5}`, []string{"mac_address: type"}},
+		{`{"name":"x","sip":{"method":"magic"}}`, []string{"sip.method: enum"}},
+		{`{"name":"x","sip":{"method":"ip","ip":"::1"}}`, []string{"sip.ip: type"}},
+		{`{"name":"x","sip":{"method":"ip","ip":"1.2.3.4.5"}}`, []string{"sip.ip: type"}},
+		{`{"name":"x","sip":{"method":"ip"}}`, []string{"sip.ip: type"}},
+		{`{"name":"x","sip":{"username":"a","password":"abc"}}`, []string{"sip.username: minLength", "sip.password: minLength"}},
+		{`{"name":"x","sip":{"realm":"a b c d"}}`, []string{"sip.realm: pattern"}},
+		{`{"name":"x","sip":{"expire_seconds":"soon"}}`, []string{"sip.expire_seconds: type"}},
+		{`{"name":"x","sip":{"expire_seconds":1e30}}`, []string{"sip.expire_seconds: maximum"}},
+		{`{"name":"x","sip":{"expire_seconds":-1}}`, []string{"sip.expire_seconds: minimum"}},
+		{`{"name":"x","sip":{"custom_sip_headers":{"X Y":"1"}}}`, []string{"sip.custom_sip_headers.X Y: additionalProperties"}},
+		{`{"name":"x","sip":{"custom_sip_headers":{"in":{"a.b":"1"}}}}`, []string{"sip.custom_sip_headers.in.a%2Eb: additionalProperties"}},
+		{`{"name":"x","sip":[]}`, []string{"sip: type"}},
+		{`{"name":"x","media":{"audio":{"codecs":["PCMU","NOPE"]}}}`, []string{"media.audio.codecs.1: enum"}},
+		{`{"name":"x","media":{"audio":{"codecs":["PCMU","PCMU"]}}}`, []string{"media.audio.codecs: uniqueItems"}},
+		{`{"name":"x","media":{"bypass_media":"sometimes"}}`, []string{"media.bypass_media: enum"}},
+		{`{"name":"x","provision":{"combo_keys":{"3":{"type":"parking","value":11}}}}`, []string{"provision.combo_keys.3: not_one_schema_valid"}},
+		{`{"name":"x","provision":{"feature_keys":{"0":{"value":"1"}}}}`, []string{"provision.feature_keys.0: not_one_schema_valid"}},
+		{`{"name":"x","provision":{"combo_keys":{"0":{"type":"speed_dial","value":{"label":"L"}}}}}`, []string{"provision.combo_keys.0: not_one_schema_valid"}},
+		{`{"name":"x","provision":{"endpoint_model":true}}`, []string{"provision.endpoint_model: type"}},
+		{`{"name":"x","call_restriction":{"tollfree":{"action":"allow"}}}`, []string{"call_restriction.tollfree.action: enum"}},
+		{`{"name":"x","call_recording":{"any":{"any":{"time_limit":4,"url":"not a uri","more":1}}}}`,
+			[]string{"call_recording.any.any.time_limit: minimum", "call_recording.any.any.url: wrong_format", "call_recording.any.any.more: additionalProperties"}},
+		{`{"name":"x","call_forward":{"number":"` + strings.Repeat("1", 36) + `"}}`, []string{"call_forward.number: maxLength"}},
+		{`{"name":"x","metaflows":{"numbers":{"1":{"children":{"2":{"module":""}}}}}}`,
+			[]string{"metaflows.numbers.1.module: required", "metaflows.numbers.1.children.2.module: minLength"}},
+		{`{"name":"x","metaflows":{"numbers":{"one":{"module":"hold"}}}}`, []string{"metaflows.numbers.one: additionalProperties"}},
+		{`{"name":"x","formatters":{"to":{"direction":"sideways"}}}`, []string{"formatters.to: not_one_schema_valid"}},
+		{`{"name":"x","caller_id":{"internal":{"name":"` + long + `"}}}`, []string{"caller_id.internal.name: maxLength"}},
+		{`{"name":"x","flags":"a"}`, []string{"flags: type"}},
+		{`{"name":"x","device_type":"mobile"}`, []string{"mobile.mdn: required"}},
+		{`{"name":"x","id":"status"}`, []string{"id: pattern"}},
+		// All at once.
+		{`{"enabled":"maybe","sip":{"username":"a","method":"ip"},"provision":{"combo_keys":{"0":5}},"id":7}`,
+			[]string{"name: required", "enabled: type", "sip.username: minLength", "sip.ip: type", "provision.combo_keys.0: not_one_schema_valid", "id: pattern"}},
+	}
+	b := newBench(t)
+	for _, tt := range tests {
+		b.subtest(tt.data[:min(60, len(tt.data))], func() {
+			b.do("PUT", b.devices(), `{"data":`+tt.data+`}`).rejects(tt.want...)
+		})
+	}
+	if n := len(b.do("GET", b.devices(), "").list()); n != 0 {
+		t.Errorf("%d devices were stored", n)
+	}
+}
+
+func TestValidationDetail(t *testing.T) {
+	b := newBench(t)
+	r := b.do("PUT", b.devices(), `{"data":{"sip":{"password":"abc","method":"x"},"extra":{"a":1}}}`)
+	r.rejects("name: required", "sip.password: minLength", "sip.method: enum")
+	for path, want := range map[string]string{
+		"name":         `{"required":{"message":"field is required","value":"name"}}`,
+		"sip.password": `{"minLength":{"message":"must be at least 5 characters","target":5,"value":"abc","cause":"abc"}}`,
+		"sip.method":   `{"enum":{"message":"not in the list of allowed values","target":["password","ip"],"value":"x","cause":"x"}}`,
+	} {
+		if diff := cmp.Diff(asJSON(t, want), asJSON(t, r.data()[path])); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
+}
+
+func TestDeviceUniqueness(t *testing.T) {
+	b := newBench(t)
+	other, _ := b.account("Other", "other.example.com", b.master)
+	elsewhere := "/v2/accounts/" + other.ID + "/devices"
+	b.device(`{"name":"a","mac_address":"00:15:65:AA:BB:CC","sip":{"username":"Ann"}}`)
+	b.device(`{"name":"b","sip":{"method":"ip","ip":"198.51.100.7"}}`)
+
+	for _, mac := range []string{"001565aabbcc", "00-15-65-AA-BB-CC", "0015.65aa.bbcc", "00:15:65:aa:bb:cc"} {
+		r := b.do("PUT", elsewhere, `{"data":{"name":"x","mac_address":"`+mac+`"}}`).rejects("mac_address: unique")
+		if got := models.Document(r.data()["mac_address"].(map[string]any)).Text("unique.cause"); got != "001565aabbcc" {
+			t.Errorf("cause %q", got)
+		}
+	}
+	b.do("PUT", b.devices(), `{"data":{"name":"x","sip":{"username":"aNN"}}}`).rejects("sip.username: unique")
+	b.do("PUT", b.devices(), `{"data":{"name":"x","sip":{"username":"ann","realm":"third.example.com"}}}`).rejects("sip.username: unique")
+	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"ann","realm":"MASTER.example.com"}}}`).rejects("sip.username: unique")
+	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"method":"ip","ip":"198.51.100.7"}}}`).rejects("sip.ip: unique")
+	b.do("PUT", elsewhere, `{"data":{"mac_address":"001565AABBCC","sip":{"username":"ann","realm":"master.example.com","method":"up"}}}`).
+		rejects("name: required", "mac_address: unique", "sip.username: unique", "sip.method: enum")
+
+	// Nothing stands in the way of the same username in another realm.
+	d := b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"ann"}}}`).want(http.StatusCreated)
+	// Nor of a device that keeps what it has, nor of a MAC that became free.
+	path := elsewhere + "/" + d.id()
+	b.do("POST", path, `{"data":{"name":"y","sip":{"username":"ANN"}}}`).want(http.StatusOK)
+	b.do("PATCH", path, `{"data":{"mac_address":"001565aabbcc"}}`).rejects("mac_address: unique")
+	b.do("PATCH", path, `{"data":{"mac_address":"001565aabbcd"}}`).want(http.StatusOK)
+	b.do("DELETE", path, "").want(http.StatusOK)
+	b.device(`{"name":"z","mac_address":"001565AABBCD"}`)
+}
+
+func TestClientChosenID(t *testing.T) {
+	b := newBench(t)
+	id, other := models.NewID(), models.NewID()
+	if got := b.do("PUT", b.devices(), `{"data":{"name":"x","id":"`+id+`"}}`).want(http.StatusCreated).id(); got != id {
+		t.Errorf("id %q, want %q", got, id)
+	}
+	if got := b.do("PUT", b.devices(), `{"data":{"name":"x","_id":"`+other+`"}}`).want(http.StatusCreated).id(); got != other {
+		t.Errorf("id %q, want %q", got, other)
+	}
+	b.do("PUT", b.devices(), `{"data":{"name":"x","id":"`+id+`"}}`).fails(http.StatusConflict, "datastore_conflict")
+	r := b.do("POST", b.devices()+"/"+id, `{"data":{"name":"y","id":"`+models.NewID()+`"}}`).want(http.StatusOK)
+	if r.id() != id {
+		t.Errorf("id %q after a replace, want %q", r.id(), id)
+	}
+}
+
+func TestReplaceDevice(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a","custom":1,"presence_id":"7","call_forward":{"number":"1"},"sip":{"username":"ann","expire_seconds":60}}`)
+	r := b.do("POST", path, `{"data":{"name":"New Device","new":[1,2]}}`).want(http.StatusOK)
+	if revision, _ := r.envelope["revision"].(string); !strings.HasPrefix(revision, "2-") {
+		t.Errorf("revision %q", revision)
+	}
+	delete(r.data(), "id")
+	want := strings.Replace(seedDevice, "{", `{"new":[1,2],`, 1)
+	if diff := cmp.Diff(asJSON(t, want), asJSON(t, r.data())); diff != "" {
+		t.Error(diff)
+	}
+	b.do("POST", path, `{"data":{}}`).rejects("name: required")
+	b.do("POST", b.devices()+"/"+models.NewID(), `{"data":{}}`).fails(http.StatusNotFound, "bad_identifier")
+}
+
+func TestPatchDevice(t *testing.T) {
+	tests := []struct{ name, patch, path, want string }{
+		{"adds", `{"presence_id":"7"}`, "presence_id", `"7"`},
+		{"keeps", `{"presence_id":"7"}`, "name", `"a"`},
+		{"merges objects", `{"custom":{"b":{"d":2}}}`, "custom", `{"a":[1,2],"b":{"c":1,"d":2}}`},
+		{"null deletes at depth", `{"custom":{"b":{"c":null}}}`, "custom", `{"a":[1,2],"b":{}}`},
+		{"null deletes", `{"custom":null}`, "custom", `null`},
+		{"null of nothing", `{"none":{"at":{"all":null}}}`, "none", `{"at":{}}`},
+		{"empty object replaces", `{"custom":{"b":{}}}`, "custom", `{"a":[1,2],"b":{}}`},
+		{"arrays replace", `{"custom":{"a":[3]}}`, "custom.a", `[3]`},
+		{"scalar replaces object", `{"custom":"x"}`, "custom", `"x"`},
+		{"object replaces scalar", `{"custom":{"a":{"z":1}}}`, "custom.a", `{"z":1}`},
+		{"deleted default returns", `{"enabled":null}`, "enabled", `true`},
+		{"clears a key", `{"provision":{"combo_keys":{"1":null}}}`, "provision.combo_keys", `{"0":{"type":"line"}}`},
+		{"adds a key", `{"provision":{"combo_keys":{"2":{"type":"parking","value":3}}}}`, "provision.combo_keys.2.value", `3`},
+		{"older expiry", `{"sip":{"registration_expiration":90}}`, "sip.expire_seconds", `90`},
+		{"newer expiry", `{"sip":{"expire_seconds":"91"}}`, "sip.registration_expiration", `91`},
+		{"deleted expiry", `{"sip":{"expire_seconds":null}}`, "sip.registration_expiration", `300`},
+		{"nothing", `{}`, "custom", `{"a":[1,2],"b":{"c":1}}`},
+	}
+	b := newBench(t)
+	for _, tt := range tests {
+		b.subtest(tt.name, func() {
+			path := b.device(`{"name":"a","custom":{"a":[1,2],"b":{"c":1}},"provision":{"combo_keys":{"0":{"type":"line"},"1":{"type":"line"}}},"sip":{"expire_seconds":60}}`)
+			b.do("PATCH", path, `{"data":`+tt.patch+`}`).want(http.StatusOK)
+			got := b.do("GET", path, "").at(tt.path)
+			if diff := cmp.Diff(asJSON(t, `[`+tt.want+`]`), asJSON(t, []any{got})); diff != "" {
+				b.Error(diff)
+			}
+		})
+	}
+	path := b.device(`{"name":"a"}`)
+	b.do("PATCH", path, `{"data":{"name":null}}`).rejects("name: required")
+	b.do("PATCH", b.devices()+"/"+models.NewID(), `{"data":{}}`).fails(http.StatusNotFound, "bad_identifier")
+	b.do("PATCH", b.devices()+"/nonsense", `{"data":{}}`).fails(http.StatusNotFound, "bad_identifier")
+}
+
+func TestDeviceType(t *testing.T) {
+	b := newBench(t)
+	account, key := b.account("A", "a.example.com", b.master)
+	token := b.login(key)
+	path := "/v2/accounts/" + account.ID + "/devices"
+	path += "/" + b.as(token, "PUT", path, `{"data":{"name":"x"}}`).want(http.StatusCreated).id()
+
+	b.as(token, "PATCH", path, `{"data":{"device_type":"sip_device"}}`).want(http.StatusOK)
+	b.as(token, "POST", path, `{"data":{"name":"x"}}`).want(http.StatusOK)
+	r := b.as(token, "PATCH", path, `{"data":{"device_type":"softphone"}}`).rejects("device_type: invalid")
+	if got := models.Document(r.data()["device_type"].(map[string]any)).Text("invalid.cause"); got != "softphone" {
+		t.Errorf("cause %q", got)
+	}
+	b.do("PATCH", path, `{"data":{"device_type":"softphone"}}`).want(http.StatusOK) // the master may
+	b.as(token, "POST", path, `{"data":{"name":"x"}}`).rejects("device_type: invalid")
+}
+
+func TestDeleteDevice(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a","mac_address":"001565aabbcc"}`)
+	if got := b.do("DELETE", path, "").want(http.StatusOK).at("name"); got != "a" {
+		t.Errorf("name %v", got)
+	}
+	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
+		b.do(method, path, "").fails(http.StatusNotFound, "bad_identifier")
+	}
+}
+
+func TestDeviceSummaries(t *testing.T) {
+	b := newBench(t)
+	b.device(`{"name":"plain","id":"` + strings.Repeat("1", 32) + `"}`)
+	b.device(`{"name":"phone","id":"` + strings.Repeat("2", 32) + `","mac_address":"001565AABBCC","device_type":"softphone","flags":["f"],
+		"owner_id":"` + strings.Repeat("3", 32) + `","sip":{"username":"ann","password":"` + secretMark + `"},"mobile":{"mdn":"1"}}`)
+	want := `[
+		{"device_type":"sip_device","enabled":true,"flags":[],"id":"11111111111111111111111111111111","mac_address":"","name":"plain"},
+		{"device_type":"softphone","enabled":true,"flags":["f"],"id":"22222222222222222222222222222222","mac_address":"001565aabbcc","name":"phone",
+		 "mobile":{"mdn":"1"},"owner_id":"33333333333333333333333333333333","username":"ann"}]`
+	r := b.do("GET", b.devices(), "").want(http.StatusOK)
+	if diff := cmp.Diff(asJSON(t, want), asJSON(t, r.list())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPaging(t *testing.T) {
+	b := newBench(t)
+	if r := b.do("GET", b.devices(), ""); len(r.list()) != 0 || asJSON(t, r.envelope["page_size"]) != "0" || r.envelope["revision"] != nil {
+		t.Errorf("empty list: %s", r.body)
+	}
+	want := map[string]bool{}
+	for i := range 53 {
+		want[fmt.Sprintf("%032x", i*7919%65536)] = true
+		b.device(fmt.Sprintf(`{"name":"x","id":"%032x"}`, i*7919%65536))
+	}
+	for _, size := range []int{1, 7, 50, 53, 1000} {
+		seen, last, query := map[string]bool{}, "", fmt.Sprintf("?page_size=%d", size)
+		for {
+			r := b.do("GET", b.devices()+query, "").want(http.StatusOK)
+			if n := fmt.Sprint(r.envelope["page_size"]); n != fmt.Sprint(len(r.list())) || len(r.list()) > size {
+				t.Fatalf("page_size %s, %d entries", n, len(r.list()))
+			}
+			for _, entry := range r.list() {
+				id := entry.(map[string]any)["id"].(string)
+				if id <= last {
+					t.Fatalf("%s after %s", id, last)
+				}
+				seen[id], last = true, id
+			}
+			next, more := r.envelope["next_start_key"].(string)
+			if !more {
+				break
+			}
+			query = fmt.Sprintf("?page_size=%d&start_key=%s", size, next)
+		}
+		if diff := cmp.Diff(want, seen); diff != "" {
+			t.Errorf("page_size %d: %s", size, diff)
+		}
+	}
+	if n := len(b.do("GET", b.devices(), "").list()); n != 50 {
+		t.Errorf("default page of %d", n)
+	}
+	r := b.do("GET", b.devices()+"?paginate=false", "")
+	if len(r.list()) != 53 || r.envelope["page_size"] != nil || r.envelope["next_start_key"] != nil {
+		t.Errorf("unpaged: %d entries, envelope %v", len(r.list()), r.envelope["page_size"])
+	}
+	for _, query := range []string{"page_size=0", "page_size=-1", "page_size=many", "page_size=99999999999999999999", "start_key=%21", "start_key=YWJj"} {
+		b.do("GET", b.devices()+"?"+query, "").fails(http.StatusNotFound, "faulty_request")
+	}
+	etag := b.do("GET", b.devices(), "").header.Get("ETag")
+	b.do("GET", b.devices(), "", "If-None-Match: "+etag).want(http.StatusNotModified)
+	b.device(`{"name":"late","id":"` + strings.Repeat("f", 32) + `"}`)
+	b.do("GET", b.devices()+"?page_size=1000", "", "If-None-Match: "+etag).want(http.StatusOK)
+}
+
+func TestConditionalRequests(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a"}`)
+	etag := b.do("GET", path, "").header.Get("ETag")
+	for _, match := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
+		r := b.do("GET", path, "", "If-None-Match: "+match).want(http.StatusNotModified)
+		if r.body != "" || r.header.Get("ETag") != etag {
+			t.Errorf("304 with body %q, ETag %q", r.body, r.header.Get("ETag"))
+		}
+	}
+	b.do("GET", path, "", "If-None-Match: \"other\"").want(http.StatusOK)
+	b.do("GET", path, "", "If-Match: \"other\"").fails(http.StatusPreconditionFailed, "precondition_failed")
+
+	b.do("PATCH", path, `{"data":{"name":"b"}}`, "If-Match: "+etag).want(http.StatusOK)
+	for _, method := range []string{"PATCH", "POST", "DELETE"} {
+		b.do(method, path, `{"data":{"name":"c"}}`, "If-Match: "+etag).fails(http.StatusPreconditionFailed, "precondition_failed")
+	}
+	r := b.do("GET", path, "")
+	if r.at("name") != "b" {
+		t.Errorf("name %v", r.at("name"))
+	}
+	b.do("DELETE", path, "", "If-Match: "+r.header.Get("ETag")).want(http.StatusOK)
+}
+
+// No PATCH that was answered with 200 may be lost.
+func TestConcurrentPatches(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a"}`)
+	var wg sync.WaitGroup
+	statuses := make([]int, 16)
+	for i := range statuses {
+		wg.Go(func() {
+			statuses[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":{"n%d":%d}}}`, i, i)).status
+		})
+	}
+	wg.Wait()
+	saved, stored := 0, b.do("GET", path, "")
+	for i, status := range statuses {
+		present := stored.at(fmt.Sprintf("custom.n%d", i)) != nil
+		switch {
+		case status == http.StatusOK && present:
+			saved++
+		case status == http.StatusConflict && !present:
+		default:
+			t.Errorf("PATCH %d: status %d, stored %t", i, status, present)
+		}
+	}
+	if saved == 0 {
+		t.Error("no PATCH was saved")
+	}
+	if revision, _ := stored.envelope["revision"].(string); !strings.HasPrefix(revision, fmt.Sprintf("%d-", saved+1)) {
+		t.Errorf("revision %s after %d PATCHes", revision, saved)
+	}
+}
+
+func TestConcurrentCreatesOfOneMAC(t *testing.T) {
+	b := newBench(t)
+	var wg sync.WaitGroup
+	replies := make([]*reply, 16)
+	for i := range replies {
+		wg.Go(func() {
+			replies[i] = b.do("PUT", b.devices(), fmt.Sprintf(`{"data":{"name":"x%d","mac_address":"001565aabbcc"}}`, i))
+		})
+	}
+	wg.Wait()
+	created := 0
+	for _, r := range replies {
+		if r.status == http.StatusCreated {
+			created++
+			continue
+		}
+		r.rejects("mac_address: unique")
+	}
+	if created != 1 {
+		t.Errorf("%d of 16 were created", created)
+	}
+}
+
+// register gives the device a live contact binding.
+func (b *bench) register(devicePath string) {
+	b.Helper()
+	id := devicePath[len(devicePath)-32:]
+	err := b.store.UpdateBindings(b.Context(), id, func([]models.Binding) ([]models.Binding, error) {
+		return []models.Binding{{
+			AccountID: strings.Split(devicePath, "/")[3], DeviceID: id, AOR: "sip:x@y", Contact: "sip:x@192.0.2.9", Transport: "udp",
+			CallID: "c", CSeq: 1, Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+		}}, nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestSync(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a","sip":{"username":"ann"}}`)
+	id := path[len(path)-32:]
+	tests := []struct {
+		method, path, body string
+		status             int
+		want               []string
+	}{
+		{"POST", path + "/sync", "", 200, []string{id}},
+		{"POST", path + "/sync", `{"data":{}}`, 200, []string{id}},
+		{"PATCH", path, `{"data":{"sync":true}}`, 200, []string{id}},
+		{"PATCH", path, `{"data":{"sync":"true","custom":1}}`, 200, []string{id}},
+		{"POST", path, `{"data":{"name":"a","sync":true}}`, 200, []string{id}},
+		{"PATCH", path, `{"data":{"sync":false}}`, 200, nil},
+		{"PATCH", path, `{"data":{"custom":2}}`, 200, nil},
+		{"PATCH", path, `{"data":{"sync":true,"name":""}}`, 400, nil},
+		{"POST", b.devices() + "/" + models.NewID() + "/sync", "", 404, nil},
+	}
+	for _, tt := range tests {
+		r := b.do(tt.method, tt.path, tt.body).want(tt.status)
+		if diff := cmp.Diff(tt.want, b.syncedOnce()); diff != "" {
+			t.Errorf("%s %s %s: %s", tt.method, tt.path, tt.body, diff)
+		}
+		if tt.path == path+"/sync" && r.envelope["data"] != "sync request sent" {
+			t.Errorf("data %v", r.envelope["data"])
+		}
+	}
+	if v := b.do("GET", path, "").at("sync"); v != nil {
+		t.Errorf("sync was stored: %v", v)
+	}
+	r := b.do("PUT", b.devices(), `{"data":{"name":"b","sync":true}}`).want(http.StatusCreated)
+	if diff := cmp.Diff([]string{r.id()}, b.syncedOnce()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDeviceStatus(t *testing.T) {
+	b := newBench(t)
+	if r := b.do("GET", b.devices()+"/status", ""); len(r.list()) != 0 || r.envelope["page_size"] != nil {
+		t.Errorf("nobody registered: %s", r.body)
+	}
+	first, _ := b.device(`{"name":"a"}`), b.device(`{"name":"b"}`)
+	b.register(first)
+	want := `[{"device_id":"` + first[len(first)-32:] + `","registered":true}]`
+	if diff := cmp.Diff(asJSON(t, want), asJSON(t, b.do("GET", b.devices()+"/status", "").list())); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,192 @@
+package api
+
+import (
+	"context"
+	"crypto/md5"  //nolint:gosec // what a Kazoo login presents is an MD5 or SHA-1
+	"crypto/sha1" //nolint:gosec // see above
+	"encoding/hex"
+	"strings"
+
+	"dialtone/models"
+)
+
+// listUsers serves GET .../users.
+func (s *server) listUsers(ctx context.Context, r *request) (*answer, error) {
+	fetch := func(after string, limit int) ([]*models.User, error) {
+		return s.Store.Users(ctx, r.account.ID, after, limit)
+	}
+	return list(r, fetch, userSummary)
+}
+
+func userSummary(u *models.User) map[string]any {
+	out := map[string]any{"id": u.ID, "features": userFeatures(u.Document), "flags": []any{}}
+	copyMembers(out, u.Document, "username", "email", "first_name", "last_name", "priv_level", "feature_level",
+		"presence_id", "timezone", "flags", "call_recording", "service")
+	return out
+}
+
+// userFeatures names what is switched on for a user.
+func userFeatures(doc models.Document) []any {
+	features := []any{}
+	for _, f := range []struct{ name, path string }{
+		{"hotdesk", "hotdesk.enabled"},
+		{"call_forward", "call_forward.enabled"},
+		{"call_forward_failover", "call_forward.failover"},
+		{"caller_id", "caller_id.internal"},
+		{"vm_to_email", "vm_to_email_enabled"},
+		{"music_on_hold", "music_on_hold.media_id"},
+		{"do_not_disturb", "do_not_disturb.enabled"},
+	} {
+		if v, ok := doc.Lookup(f.path); ok && v != false {
+			features = append(features, f.name)
+		}
+	}
+	return features
+}
+
+// showUser serves GET .../users/{U}.
+func (s *server) showUser(ctx context.Context, r *request) (*answer, error) {
+	u, err := s.user(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return one(u.Meta, publicUser(u)), nil
+}
+
+// user reads the user that the path names.
+func (s *server) user(ctx context.Context, r *request) (*models.User, error) {
+	id, err := r.pathID("user")
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.Store.User(ctx, r.account.ID, id)
+	return u, notFound(err, id)
+}
+
+func publicUser(u *models.User) map[string]any { return publicDocument(u.Document, u.ID) }
+
+// createUser serves PUT .../users.
+func (s *server) createUser(ctx context.Context, r *request) (*answer, error) {
+	doc, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	sync := takeSync(doc)
+	id, idProblems := takeID(doc)
+	u := &models.User{AccountID: r.account.ID}
+	u.ID = id
+	found := s.settleUser(u, doc)
+	found.merge(idProblems)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	if err := u.SetDocument(doc); err != nil {
+		return nil, err
+	}
+	if err := s.Store.CreateUser(ctx, u); err != nil {
+		return nil, taken(err, doc)
+	}
+	if sync {
+		s.syncAccount(ctx, r)
+	}
+	return created(u.Meta, r.path+"/"+u.ID, publicUser(u)), nil
+}
+
+// replaceUser serves POST .../users/{U}: what is not sent is dropped.
+func (s *server) replaceUser(ctx context.Context, r *request) (*answer, error) {
+	return s.updateUser(ctx, r, func(_, sent models.Document) models.Document { return sent.Clone() })
+}
+
+// patchUser serves PATCH .../users/{U}: what is not sent stays.
+func (s *server) patchUser(ctx context.Context, r *request) (*answer, error) {
+	return s.updateUser(ctx, r, merge)
+}
+
+// updateUser saves what edit makes of the stored document and the one sent.
+func (s *server) updateUser(ctx context.Context, r *request, edit func(stored, sent models.Document) models.Document) (*answer, error) {
+	sent, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	sync := takeSync(sent)
+	delete(sent, "id")
+	var saved *models.User
+	err = untilWritten(func() error {
+		saved, err = s.updateUserOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if sync {
+		s.syncAccount(ctx, r)
+	}
+	return one(saved.Meta, publicUser(saved)), nil
+}
+
+// updateUserOnce computes the new document and writes it, unless the stored
+// one changed in between: ErrConflict.
+func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (*models.User, error) {
+	old, err := s.user(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	settled, doc := *old, edit(old.Document)
+	if err := s.settleUser(&settled, doc).err(); err != nil {
+		return nil, err
+	}
+	if err := r.ifMatch(old.Revision); err != nil {
+		return nil, err
+	}
+	saved, err := s.Store.UpdateUser(ctx, r.account.ID, old.ID, func(u *models.User) error {
+		if u.Revision != old.Revision {
+			return models.ErrConflict
+		}
+		u.MD5Auth, u.SHA1Auth = settled.MD5Auth, settled.SHA1Auth
+		return u.SetDocument(doc)
+	})
+	return saved, notFound(taken(err, doc), old.ID)
+}
+
+// settleUser makes doc what is stored (cleaned, with defaults, without the
+// password) and u's credentials what they become. u holds the user as it was.
+func (s *server) settleUser(u *models.User, doc models.Document) problems {
+	if username := doc.Text("username"); username != "" {
+		doc["username"] = strings.ToLower(username)
+	}
+	found := s.schemas["users"].complete(doc)
+	password := models.Secret(doc.Text("password"))
+	delete(doc, "password")
+	if doc.Text("username") == "" && password != "" {
+		doc["username"] = "user_" + models.NewID()[:16]
+	}
+	username := doc.Text("username")
+	switch {
+	case password != "":
+		u.MD5Auth, u.SHA1Auth = credentials(username, password)
+	case username == "":
+		u.MD5Auth, u.SHA1Auth = "", ""
+	case username != strings.ToLower(u.Username):
+		found.add("password", "required", "a new username needs a password", detail{"value": "password"})
+	}
+	return found
+}
+
+// credentials are the two hashes that a login may present instead of the
+// password, in lower-case hex.
+func credentials(username string, password models.Secret) (asMD5, asSHA1 models.Secret) {
+	plain := []byte(username + ":" + password.Reveal())
+	m, h := md5.Sum(plain), sha1.Sum(plain) //nolint:gosec // Kazoo's protocol
+	return models.Secret(hex.EncodeToString(m[:])), models.Secret(hex.EncodeToString(h[:]))
+}
+
+// syncAccount tells every registered phone of the account to fetch its files:
+// a user's name may be on the keys of all of them.
+func (s *server) syncAccount(ctx context.Context, r *request) {
+	ids, err := s.Store.RegisteredDevices(context.WithoutCancel(ctx), r.account.ID)
+	if err != nil {
+		s.Log.WarnContext(ctx, "check-sync not sent", "account", r.account.ID, "err", err)
+		return
+	}
+	s.checkSync(ctx, r, ids...)
+}
