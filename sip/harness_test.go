@@ -95,6 +95,8 @@ func open(t *testing.T, change func(*sip.Config)) *office {
 	return o
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 type documented interface {
 	SetDocument(models.Document) error
 }
@@ -254,7 +256,8 @@ type wire struct {
 	calls     int
 }
 
-var wires atomic.Int32
+// serial numbers what must differ in a test.
+var serial atomic.Int32
 
 func dialWire(t *testing.T, transport string, to netip.AddrPort, config *tls.Config) *wire {
 	t.Helper()
@@ -270,6 +273,10 @@ func dialWire(t *testing.T, transport string, to netip.AddrPort, config *tls.Con
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	return newWire(conn, transport)
+}
+
+func newWire(conn net.Conn, transport string) *wire {
 	return &wire{Conn: conn, transport: transport, in: bufio.NewReaderSize(conn, 1<<16)}
 }
 
@@ -337,7 +344,7 @@ func (r register) text(w *wire, authorization string) string {
 	}
 	lines := []string{
 		"REGISTER sip:" + realm + " SIP/2.0",
-		fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bK%s%d%d;rport", strings.ToUpper(w.transport), w.LocalAddr(), r.callID, r.cseq, len(authorization)),
+		fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bK%d;rport", strings.ToUpper(w.transport), w.LocalAddr(), serial.Add(1)),
 		"Max-Forwards: 70",
 		fmt.Sprintf("From: <sip:%s@%s>;tag=f1", r.user, realm),
 		fmt.Sprintf("To: <sip:%s@%s>", r.user, realm),
@@ -382,7 +389,7 @@ func (r register) answer(t *testing.T, challenge *message) string {
 func (w *wire) register(t *testing.T, r register) *message {
 	t.Helper()
 	if r.callID == "" {
-		r.callID = fmt.Sprintf("call-%d", wires.Add(1))
+		r.callID = fmt.Sprintf("call-%d", serial.Add(1))
 	}
 	if r.cseq == 0 {
 		w.calls += 2

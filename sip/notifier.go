@@ -20,7 +20,7 @@ import (
 const (
 	notifyQueue    = 10_000          // requests waiting for a worker
 	overflowQueue  = 1_000           // refused requests waiting to be recorded as such
-	notifyWorkers  = 64              // devices notified at once
+	notifyWorkers  = 512             // devices notified at once; each may wait for a dead phone
 	recordOverhang = 1 * time.Second // to record what was given up at stop
 )
 

@@ -226,9 +226,10 @@ func TestRetransmission(t *testing.T) {
 	w.send(t, r.text(w, ""))
 	authorization := r.answer(t, w.read(t))
 	r.cseq = 2
-	w.send(t, r.text(w, authorization))
+	datagram := r.text(w, authorization)
+	w.send(t, datagram)
 	first := w.read(t)
-	w.send(t, r.text(w, authorization))
+	w.send(t, datagram)
 	if second := w.read(t); first.code() != 200 || second.get("To") != first.get("To") || second.code() != 200 {
 		t.Errorf("got %v after %v", second, first)
 	}
@@ -349,7 +350,7 @@ func TestBadRequests(t *testing.T) {
 	ann := o.ann(t)
 	w := o.udp(t)
 	head := func(method, extra string) string {
-		return method + " sip:" + realm + " SIP/2.0\r\nVia: SIP/2.0/UDP " + w.LocalAddr().String() + ";branch=z9hG4bK" + fmt.Sprint(wires.Add(1)) + "\r\n" + extra
+		return method + " sip:" + realm + " SIP/2.0\r\nVia: SIP/2.0/UDP " + w.LocalAddr().String() + ";branch=z9hG4bK" + fmt.Sprint(serial.Add(1)) + "\r\n" + extra
 	}
 	ids := "From: <sip:ann@" + realm + ">;tag=1\r\nTo: <sip:ann@" + realm + ">\r\nCall-ID: x\r\nCSeq: 1 "
 	tests := []struct {

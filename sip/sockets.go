@@ -99,7 +99,7 @@ func (s *sockets) tryPair(ctx context.Context, host, port string) error {
 	if err := udp.SetReadBuffer(udpBuffer); err != nil {
 		s.log.WarnContext(ctx, "UDP buffer not enlarged", "err", err)
 	}
-	s.udp, s.tcp = &datagrams{UDPConn: udp}, &streams{Listener: tcp, log: s.log}
+	s.udp, s.tcp = &datagrams{UDPConn: udp, limit: maxUDPSources}, &streams{Listener: tcp, log: s.log}
 	return nil
 }
 
@@ -196,6 +196,7 @@ func (s *sockets) port(transport string) netip.AddrPort {
 // reading now and then, which makes it forget, and starts it again.
 type datagrams struct {
 	*net.UDPConn
+	limit   int // changes of sender in one round of reading
 	stack   *sipmsg.TransportLayer
 	last    netip.AddrPort
 	sources int
@@ -215,7 +216,7 @@ func (d *datagrams) serve(stack *sipmsg.TransportLayer) error {
 
 // ReadFrom reads the next datagram that may be a SIP message.
 func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
-	if d.sources >= maxUDPSources {
+	if d.sources >= d.limit {
 		d.prune()
 		return 0, nil, net.ErrClosed
 	}
