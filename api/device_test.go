@@ -150,13 +150,13 @@ func TestValidationDetail(t *testing.T) {
 	b := newBench(t)
 	r := b.do("PUT", b.devices(), `{"data":{"sip":{"password":"abc","method":"x"},"extra":{"a":1}}}`)
 	r.rejects("name: required", "sip.password: minLength", "sip.method: enum")
-	for path, want := range map[string]string{
-		"name":         `{"required":{"message":"field is required","value":"name"}}`,
-		"sip.password": `{"minLength":{"message":"must be at least 5 characters","target":5,"value":"abc","cause":"abc"}}`,
-		"sip.method":   `{"enum":{"message":"not in the list of allowed values","target":["password","ip"],"value":"x","cause":"x"}}`,
+	for _, tt := range []struct{ path, want string }{
+		{"name", `{"required":{"message":"field is required","value":"name"}}`},
+		{"sip.password", `{"minLength":{"message":"must be at least 5 characters","target":5,"value":"abc","cause":"abc"}}`},
+		{"sip.method", `{"enum":{"message":"not in the list of allowed values","target":["password","ip"],"value":"x","cause":"x"}}`},
 	} {
-		if diff := cmp.Diff(asJSON(t, want), asJSON(t, r.data()[path])); diff != "" {
-			t.Errorf("%s: %s", path, diff)
+		if diff := cmp.Diff(asJSON(t, tt.want), asJSON(t, r.data()[tt.path])); diff != "" {
+			t.Errorf("%s: %s", tt.path, diff)
 		}
 	}
 }

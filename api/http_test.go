@@ -35,6 +35,7 @@ func TestBodyProblems(t *testing.T) {
 		{"data is a list", `{"data":[]}`, "data: type"},
 		{"deep", `{"data":{"name":"x","a":` + deep + `}}`, "json: invalid"},
 		{"deeper than the decoder goes", `{"data":{"name":"x","a":` + veryDeep + `}}`, "json: invalid"},
+		{"endless list", `{"data":{"name":"x","media":{"audio":{"codecs":[0` + strings.Repeat(",0", 3_000_000) + `]}}}}`, "json: invalid"},
 		{"monstrous exponent", `{"data":{"name":"x","a":1e999999999}}`, "json: invalid"},
 		{"endless number", `{"data":{"name":"x","a":` + strings.Repeat("9", 2000) + `}}`, "json: invalid"},
 		{"too big", `{"data":{"name":"` + strings.Repeat("x", 8_000_000) + `"}}`, "file: maxSize"},

@@ -27,6 +27,7 @@ import (
 const (
 	maxBody   = 8_000_000 // bytes
 	maxDepth  = 100       // levels of objects and arrays in "data"
+	maxValues = 50_000    // values in "data": a body of commas must not fill the memory
 	maxNumber = 1000      // characters of a number, and its largest exponent
 )
 
@@ -226,35 +227,63 @@ func parseData(raw []byte) (models.Document, error) {
 	if len(raw) > 0 && raw[0] == '[' {
 		return nil, notAnObject()
 	}
+	if !reasonableSize(raw) {
+		return nil, invalid("json", "invalid", "too many values, or nested too deeply", detail{"target": "body"})
+	}
 	doc, err := models.ParseDocument(raw)
 	if err != nil {
 		return nil, invalid("json", "invalid", "the body is not JSON", detail{"target": "body"})
 	}
-	if !reasonable(map[string]any(doc), maxDepth) {
-		return nil, invalid("json", "invalid", "nested too deeply, or a number is too long", detail{"target": "body"})
+	if !reasonableNumbers(map[string]any(doc)) {
+		return nil, invalid("json", "invalid", "a number is too long", detail{"target": "body"})
 	}
 	dropPrivate(doc)
 	return doc, nil
 }
 
-// reasonable reports whether a JSON value is no deeper than depth levels and
-// holds only numbers that can be computed with.
-func reasonable(v any, depth int) bool {
+// reasonableSize counts the levels and values of JSON before it is decoded.
+func reasonableSize(raw []byte) bool {
+	depth, values, inString := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			values++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',':
+			values++
+		}
+		if depth > maxDepth || values > maxValues {
+			return false
+		}
+	}
+	return true
+}
+
+// reasonableNumbers reports whether all numbers in a JSON value can be
+// computed with.
+func reasonableNumbers(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, member := range v {
-			if depth == 0 || !reasonable(member, depth-1) {
+			if !reasonableNumbers(member) {
 				return false
 			}
 		}
 	case []any:
 		for _, member := range v {
-			if depth == 0 || !reasonable(member, depth-1) {
+			if !reasonableNumbers(member) {
 				return false
 			}
 		}
 	case json.Number:
-		return reasonableNumber(string(v))
+		return reasonableNumber(v.String())
 	}
 	return true
 }
