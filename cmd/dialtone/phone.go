@@ -4,15 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"dialtone/models"
 	"dialtone/phonesim"
-	"dialtone/provisioner"
-	"dialtone/templates"
 )
 
 // phoneFlags are the flags of `dialtone phone`.
@@ -71,13 +67,9 @@ func (f *phoneFlags) fleet(out io.Writer) (*phonesim.Fleet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--mac: %w", err)
 	}
-	var files fs.FS = templates.FS
-	if f.templates != "" {
-		files = provisioner.Overlay(templates.FS, os.DirFS(f.templates))
-	}
-	catalog, err := provisioner.Load(files)
+	catalog, err := loadTemplates(f.templates)
 	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
+		return nil, fmt.Errorf("--templates: %w", err)
 	}
 	phonesim.Quiet()
 	fleet, err := phonesim.NewFleet(phonesim.Options{

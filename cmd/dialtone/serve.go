@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -52,9 +51,9 @@ func newServeCommand() *cobra.Command {
 // serve runs every listener until ctx ends or one of them fails, then stops
 // them all: requests in flight are finished, and what phones did is recorded.
 func serve(ctx context.Context, c Config, log *slog.Logger) error {
-	catalog, overlay, err := loadTemplates(c.Templates.Dir)
+	catalog, err := loadTemplates(c.Templates.Dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("templates.dir: %w", err)
 	}
 	store, err := openStore(ctx, c, log)
 	if err != nil {
@@ -62,7 +61,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	recorder := phonehttp.NewRecorder(store, log)
 	record := inBackground(ctx, recorder.Run) // outlives the listeners
-	err = serveListeners(ctx, c, log, store, catalog, overlay, recorder.Record)
+	err = serveListeners(ctx, c, log, store, catalog, recorder.Record)
 	record.stop()
 	return errors.Join(err, store.Close())
 }
@@ -70,7 +69,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 // serveListeners binds every listener, joins the parts of the program, and
 // runs them until ctx ends.
 func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqlstore.Store,
-	catalog *provisioner.Catalog, overlay fs.FS, record func(models.Fetch),
+	catalog *provisioner.Catalog, record func(models.Fetch),
 ) error {
 	exempt, err := c.exempt()
 	if err != nil {
@@ -124,8 +123,8 @@ func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqls
 	g.Go(func() error { return serveHTTP(ctx, web.phones, phones, maxFileHeader, log) })
 	g.Go(func() error { return serveHTTP(ctx, web.phonesTLS, phones, maxFileHeader, log) })
 	g.Go(func() error { return prune(ctx, store, log) })
-	if overlay != nil {
-		g.Go(func() error { return watchTemplates(ctx, c.Templates.Dir, files, log) })
+	if dir := c.Templates.Dir; dir != "" {
+		g.Go(func() error { return provisioner.NewWatcher(files, templates.FS, dir, log).Run(ctx) })
 	}
 	return g.Wait()
 }
@@ -256,21 +255,11 @@ func (b *background) stop() {
 	<-b.done
 }
 
-// loadTemplates reads the built-in templates with the overlay folder's over
-// them; overlay is nil without one.
-func loadTemplates(dir string) (catalog *provisioner.Catalog, overlay fs.FS, err error) {
-	var tree fs.FS = templates.FS
-	if dir != "" {
-		root, err := os.OpenRoot(dir) // nothing outside the folder is ever read
-		if err != nil {
-			return nil, nil, fmt.Errorf("templates.dir: %w", err)
-		}
-		overlay = root.FS()
-		tree = provisioner.Overlay(templates.FS, overlay)
+// loadTemplates reads the built-in templates, with those of the overlay folder
+// over them when there is one.
+func loadTemplates(dir string) (*provisioner.Catalog, error) {
+	if dir == "" {
+		return provisioner.Load(templates.FS)
 	}
-	catalog, err = provisioner.Load(tree)
-	if err != nil {
-		return nil, nil, fmt.Errorf("templates: %w", err)
-	}
-	return catalog, overlay, nil
+	return provisioner.LoadOverlay(templates.FS, dir)
 }
