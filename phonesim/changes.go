@@ -10,8 +10,8 @@ import (
 const masked = "********"
 
 // printChanges shows how a new configuration differs from the one the phone
-// has: "- name = value" is gone, "+ name = value" is new. The first
-// configuration is not shown.
+// has: "- name = value" is gone, "+ name = value" is new. An empty value is
+// the same as none. The first configuration is not shown.
 func (p *Phone) printChanges(next settings) {
 	if p.config == nil {
 		return
@@ -20,12 +20,14 @@ func (p *Phone) printChanges(next settings) {
 	names := maps.Clone(p.config)
 	maps.Copy(names, next)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		was, had := p.config[name]
-		is, has := next[name]
-		if had && (!has || was != is) {
+		was, is := p.config[name], next[name]
+		if was == is {
+			continue
+		}
+		if was != "" {
 			p.out.printf("- %s = %s", name, hide(name, was))
 		}
-		if has && (!had || was != is) {
+		if is != "" {
 			p.out.printf("+ %s = %s", name, hide(name, is))
 		}
 	}
@@ -39,9 +41,6 @@ func (p *Phone) masker(next settings) func(name, value string) string {
 	secrets := []string{p.config[own], next[own], p.fetch.password.Reveal()}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
 	return func(name, value string) string {
-		if value == "" {
-			return ""
-		}
 		if name == own || isSecretName(name) {
 			return masked
 		}

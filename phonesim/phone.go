@@ -260,7 +260,7 @@ func (p *Phone) register(ctx context.Context) error {
 	}
 	granted, err := p.station.register(ctx, p.line.expires)
 	if err != nil {
-		p.registered = false
+		p.registered = ctx.Err() != nil // an answer nobody waited for may be a 200
 		p.postpone()
 		return err
 	}

@@ -76,11 +76,14 @@ func (p *process) tail(n int) []string {
 	return lines[max(len(lines)-n, 0):]
 }
 
-// alive is an error once the program has ended by itself.
+// errEnded is a program that ended before it was asked to.
+var errEnded = errors.New("ended by itself")
+
+// alive is errEnded once the program has.
 func (p *process) alive() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("it stopped: %w", errors.Join(errors.New(strings.Join(p.tail(3), "; ")), p.err))
+		return fmt.Errorf("%w (%v): %s", errEnded, p.cmd.ProcessState, strings.Join(p.tail(3), "; "))
 	default:
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,13 +67,13 @@ func (c *restClient) call(ctx context.Context, method, path string, data, out an
 }
 
 // poll repeats a check until it holds; its last complaint is the error when it
-// does not within waitTime.
+// does not within waitTime, or cannot any more because a program has ended.
 func poll(ctx context.Context, check func() error) error {
 	deadline := time.Now().Add(waitTime)
 	for {
 		err := check()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errEnded) {
+			return err
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("after %s: %w", waitTime, err)
