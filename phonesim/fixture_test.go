@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,11 @@ import (
 	"dialtone/models"
 	"dialtone/provisioner"
 )
+
+func TestMain(m *testing.M) {
+	Quiet()
+	os.Exit(m.Run())
+}
 
 // xmlScript boots as a firmware does whose index is an XML file and where the
 // first value of a parameter counts.
