@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"dialtone/internal/digestauth"
 	"dialtone/models"
-	"time"
 )
 
 // What is accepted can be stored, written into a header and read back the same.

@@ -77,7 +77,7 @@ func TestNotifierWithoutWay(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &scriptedStore{bindings: tt.bindings}
-			n := newNotifier(Config{Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now, NotifyTimeout: time.Second}, nil, nil)
+			n := newNotifier(Config{Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now, NotifyTimeout: time.Second}, uri{}, nil)
 			n.queue, n.overflow = make(chan NotifyRequest, tt.queue), make(chan NotifyRequest, 1)
 			for range 2 {
 				n.enqueue(NotifyRequest{Phone: testPhone(), Event: "check-sync"})

@@ -21,7 +21,7 @@ const (
 	notifyQueue    = 10_000          // requests waiting for a worker
 	overflowQueue  = 1_000           // refused requests waiting to be recorded as such
 	notifyWorkers  = 512             // devices notified at once; each may wait for a dead phone
-	recordOverhang = 1 * time.Second // to record what was given up at stop
+	recordOverhang = time.Second / 2 // to record what was given up at stop
 )
 
 // A NotifyRequest asks for one NOTIFY to every contact of a phone.
@@ -39,7 +39,7 @@ type notifier struct {
 	now     func() time.Time
 	timeout time.Duration
 	replica string
-	proxy   *uri // nil = to the phones' own bindings
+	proxy   uri // zero = to the phones' own bindings
 	sender  *sender
 
 	mu       sync.RWMutex
@@ -48,7 +48,7 @@ type notifier struct {
 	overflow chan NotifyRequest
 }
 
-func newNotifier(cfg Config, proxy *uri, sender *sender) *notifier {
+func newNotifier(cfg Config, proxy uri, sender *sender) *notifier {
 	return &notifier{
 		store:    cfg.Store,
 		log:      cfg.Log,
@@ -122,7 +122,11 @@ func (n *notifier) stop() {
 // used with ctx, the network with sending, which ends earlier at stop.
 func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 	defer n.recovered(ctx, r)
-	if reason := r.invalid(); reason != "" {
+	reason := r.invalid()
+	if sending.Err() != nil {
+		reason = "the server stopped before it was sent"
+	}
+	if reason != "" {
 		n.giveUp(ctx, r, reason)
 		return
 	}
@@ -164,7 +168,7 @@ func (r NotifyRequest) invalid() string {
 
 // targets are the places a phone's NOTIFYs go to.
 func (n *notifier) targets(ctx context.Context, phone *models.Phone) ([]target, error) {
-	if n.proxy != nil {
+	if n.proxy.host != "" {
 		return []target{proxyTarget(phone, n.proxy)}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -248,7 +252,7 @@ func (n *notifier) save(ctx context.Context, note *models.Notification) {
 }
 
 func (n *notifier) logOutcome(ctx context.Context, note *models.Notification) {
-	n.log.InfoContext(ctx, "NOTIFY "+note.State, "aor", note.AOR, "device", note.DeviceID, "account", note.AccountID,
+	n.log.InfoContext(ctx, "NOTIFY finished", "state", note.State, "aor", note.AOR, "device", note.DeviceID, "account", note.AccountID,
 		"contact", note.Contact, "event", note.Event, "code", note.Code, "reason", note.Reason)
 }
 
@@ -285,7 +289,7 @@ func bindingTarget(b models.Binding, replica string) target {
 	return t
 }
 
-func proxyTarget(phone *models.Phone, proxy *uri) target {
+func proxyTarget(phone *models.Phone, proxy uri) target {
 	aor := aorURI(phone)
 	return target{contact: aor, uri: aor, addr: proxy.hostPort(), transport: proxy.transport(), dial: true}
 }
@@ -299,17 +303,18 @@ func parseHop(route string) (uri, error) {
 	return parseURI(a.uri)
 }
 
-// parseProxy reads Config.Proxy, host[:port][;transport=tcp]; "" is none.
-func parseProxy(s string) (*uri, error) {
+// parseProxy reads Config.Proxy, host[:port][;transport=tcp]; "" is none and
+// gives the zero uri.
+func parseProxy(s string) (uri, error) {
 	if s == "" {
-		return nil, nil
+		return uri{}, nil
 	}
 	proxy, err := parseURI("sip:" + s)
 	if err == nil && !slices.Contains([]string{"", transportUDP, transportTCP, transportTLS}, strings.ToLower(proxy.params["transport"])) {
 		err = fmt.Errorf("%w transport: want udp, tcp or tls", models.ErrInvalid)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sip proxy %q: %w", s, err)
+		return uri{}, fmt.Errorf("sip proxy %q: %w", s, err)
 	}
-	return &proxy, nil
+	return proxy, nil
 }

@@ -327,7 +327,7 @@ func TestNotifyDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Notify(checkSync(ann))
-	eventually(t, "its end in the log", func() bool { return strings.Contains(o.log.String(), `msg="NOTIFY unreachable"`) })
+	eventually(t, "its end in the log", func() bool { return strings.Contains(o.log.String(), `msg="NOTIFY finished" state=unreachable`) })
 	if res := w.register(t, register{contact: []string{"<sip:a@10.0.0.1>"}}); res.code() != 401 {
 		t.Errorf("REGISTER of a deleted device: got %v, want 401", res)
 	}

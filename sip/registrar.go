@@ -251,7 +251,7 @@ func parseExpires(s string) int {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return malformedExpires
 	}
-	return int(n) //nolint:gosec // 31 bits, also when out of range
+	return int(n)
 }
 
 // parseContacts reads the values of Contact headers; those without an expires
@@ -296,7 +296,7 @@ func parseContact(s string, expires int) (contact, error) {
 		if err != nil || id == 0 {
 			return contact{}, fmt.Errorf("%w contact: reg-id %q", models.ErrInvalid, given)
 		}
-		c.regID = int(id) //nolint:gosec // 31 bits
+		c.regID = int(id)
 	}
 	return c, nil
 }

@@ -25,7 +25,8 @@ import (
 const (
 	maxRequests    = 2048             // handled at once; more are told to come back
 	requestTimeout = 5 * time.Second  // for everything storage does for one request
-	drainTimeout   = 2 * time.Second  // for what is queued or in flight when Run is told to stop
+	drainTimeout   = 2 * time.Second  // for queued NOTIFYs when Run is told to stop
+	finishTimeout  = 1 * time.Second  // after that, for requests being handled
 	defaultTimeout = 10 * time.Second // Config.NotifyTimeout
 )
 
@@ -163,7 +164,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // finishRequests waits for the requests being handled; later ones get 503.
 func (s *Server) finishRequests(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	if err := s.slots.Acquire(ctx, maxRequests); err != nil {
 		s.log.WarnContext(ctx, "requests given up at stop", "err", err)
