@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"unicode"
 )
 
 // A Document is a JSON object as the API takes and gives it, private members
@@ -135,7 +136,7 @@ func overlayObject(base, top map[string]any) map[string]any {
 
 // view fills a typed view from the document's JSON.
 func (d Document) view(into any) error {
-	raw, err := json.Marshal(map[string]any(d))
+	raw, err := json.Marshal(viewable(d))
 	if err != nil {
 		return fmt.Errorf("%w document: %w", ErrInvalid, err)
 	}
@@ -143,4 +144,21 @@ func (d Document) view(into any) error {
 		return fmt.Errorf("%w document: %w", ErrInvalid, err)
 	}
 	return nil
+}
+
+// viewable leaves out the members that no typed view has. Their names are all
+// lower-case ASCII, but encoding/json compares without case: an unknown member
+// "MAC_Address" would pass for "mac_address" without having been checked.
+func viewable(object map[string]any) map[string]any {
+	out := make(map[string]any, len(object))
+	for name, v := range object {
+		if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsUpper(r) }) {
+			continue
+		}
+		if member, ok := v.(map[string]any); ok {
+			v = viewable(member)
+		}
+		out[name] = v
+	}
+	return out
 }

@@ -112,6 +112,21 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// Members that differ from known ones only in case are unknown ones.
+func TestViewIsExact(t *testing.T) {
+	var d models.Device
+	doc := parse(t, `{"NAME":5,"MAC_Address":"001565aabbcc","SIP":{"username":"eve"},"sip":{"Username":"eve","password":"ok"},"\u212Aey":1}`)
+	if err := d.SetDocument(doc); err != nil {
+		t.Fatal(err)
+	}
+	if d.Name != "" || d.MACAddress != "" || d.SIP.Username != "" || d.SIP.Password != "ok" {
+		t.Errorf("got %+v", d.DeviceSettings)
+	}
+	if len(d.Document) != 5 {
+		t.Errorf("unknown members were lost: %d left", len(d.Document))
+	}
+}
+
 func TestOverlay(t *testing.T) {
 	tests := []struct{ name, base, top, want string }{
 		{"leaves of top win", `{"a":{"x":1,"y":2},"b":1}`, `{"a":{"y":3}}`, `{"a":{"x":1,"y":3},"b":1}`},

@@ -221,6 +221,8 @@ func TestUniqueValues(t *testing.T) {
 		createDevice(t, s, one.ID, `{"name":"b","sip":{"method":"ip","ip":"192.0.2.1"}}`)
 		createDevice(t, s, one.ID, `{"name":"c"}`)
 		createDevice(t, s, one.ID, `{"name":"d"}`) // absent values do not collide
+		createDevice(t, s, one.ID, `{"name":"e","mac_address":":-:"}`)
+		createDevice(t, s, one.ID, `{"name":"f","mac_address":":-:"}`) // nor do those without a digit
 
 		tests := []struct{ name, account, doc, field string }{
 			{"MAC in another account", two.ID, `{"mac_address":"001565aabbcc"}`, "mac_address"},
