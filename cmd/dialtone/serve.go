@@ -63,6 +63,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	record := inBackground(ctx, recorder.Run) // outlives the listeners
 	err = serveListeners(ctx, c, log, store, catalog, recorder.Record)
 	record.stop()
+	log.InfoContext(ctx, "stopped")
 	return errors.Join(err, store.Close())
 }
 

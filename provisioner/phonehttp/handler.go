@@ -160,7 +160,8 @@ func (v *visit) refuse(err error) {
 	var challenge challengeError
 	switch {
 	case errors.As(err, &challenge):
-		v.w.Header().Set("WWW-Authenticate", v.digest.Challenge(realm, challenge.stale))
+		// Set would write Www-Authenticate, and small clients may be particular.
+		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, challenge.stale)}
 		v.text(http.StatusUnauthorized)
 	case errors.Is(err, errMethod):
 		v.w.Header().Set("Allow", "GET, HEAD")

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asDialtone makes the test binary be the program: tests run it as a process
+// of its own, which can be killed.
+const asDialtone = "RUN_AS_DIALTONE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDialtone) != "" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"dialtone": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// A process is a running `dialtone serve`.
+type process struct {
+	*exec.Cmd
+	api    string // base URLs, from its "listening" lines
+	phones string
+	sip    string // host:port
+	log    *logBuffer
+	done   chan struct{}
+}
+
+// start runs `dialtone serve` in dir on free ports until the test ends.
+func start(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	args = append([]string{
+		"serve", "--api.addr", "127.0.0.1:0", "--phones.addr", "127.0.0.1:0", "--sip.addr", "127.0.0.1:0", "--log.format", "json",
+	}, args...)
+	p := &process{Cmd: dialtone(t, dir, args...), log: &logBuffer{}, done: make(chan struct{})}
+	stderr, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addrs := make(chan map[string]string, 1)
+	go func() {
+		defer close(p.done)
+		p.readLog(stderr, addrs)
+	}()
+	t.Cleanup(func() { p.kill(t) })
+	select {
+	case found := <-addrs:
+		p.api, p.phones, p.sip = "http://"+found["api"], "http://"+found["phones"], found["sip-udp"]
+	case <-p.done:
+		t.Fatalf("serve ended at once:\n%s", p.log)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("serve is not listening after 30 s:\n%s", p.log)
+	}
+	return p
+}
+
+// readLog keeps the log, and tells the addresses once SIP over TCP, the last
+// listener, is bound.
+func (p *process) readLog(stderr io.Reader, addrs chan<- map[string]string) {
+	found := map[string]string{}
+	lines := bufio.NewScanner(stderr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		p.log.add(lines.Text())
+		var line struct{ Msg, Service, Addr string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+			found[line.Service] = line.Addr
+			if line.Service == "sip-tcp" {
+				addrs <- found
+			}
+		}
+	}
+}
+
+// kill ends the process the hard way, if it still runs.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	_ = p.Process.Kill()
+	<-p.done
+	_ = p.Wait()
+}
+
+// stop sends SIGTERM and gives the exit code.
+func (p *process) stop(t *testing.T) int {
+	t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("still running 20 s after SIGTERM:\n%s", p.log)
+	}
+	_ = p.Wait()
+	return p.ProcessState.ExitCode()
+}
+
+// waitLog waits for a line of the log that holds every one of the texts.
+func (p *process) waitLog(t *testing.T, texts ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if p.log.has(texts) {
+			return
+		}
+	}
+	t.Fatalf("no log line with %q:\n%s", texts, p.log)
+}
+
+// dialtone is the program with args, not started yet. It sees no setting of
+// the environment that the test did not make.
+func dialtone(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), os.Args[0], args...) //nolint:usetesting // outlives t.Context: Cleanup ends it
+	cmd.Dir = dir
+	cmd.Env = []string{asDialtone + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	return cmd
+}
+
+// output runs the program to its end and gives what it printed.
+func output(t *testing.T, dir string, args ...string) []byte {
+	t.Helper()
+	cmd := dialtone(t, dir, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("dialtone %s: %v\n%s", args[0], err, stderr.String())
+	}
+	return out
+}
+
+// An admin works on one account through REST.
+type admin struct {
+	api, account, token string
+	url                 string // the account's provisioning URL
+}
+
+// newAdmin creates an account with the command line and logs in.
+func newAdmin(t *testing.T, p *process, dir string, settings ...string) *admin {
+	t.Helper()
+	args := append([]string{"account", "create", "--name", "Acme", "--realm", "acme.example.com", "--output", "json", "--phones.url", p.phones}, settings...)
+	var created struct {
+		ID              string `json:"id"`
+		APIKey          string `json:"api_key"`
+		ProvisioningURL string `json:"provisioning_url"`
+	}
+	if err := json.Unmarshal(output(t, dir, args...), &created); err != nil {
+		t.Fatal(err)
+	}
+	a := &admin{api: p.api, account: created.ID, url: created.ProvisioningURL}
+	login := a.must(t, http.StatusCreated, "PUT", "/v2/api_auth", `{"data":{"api_key":"`+created.APIKey+`"}}`)
+	a.token = login.AuthToken
+	return a
+}
+
+// A reply is Kazoo's envelope.
+type reply struct {
+	Data      json.RawMessage `json:"data"`
+	AuthToken string          `json:"auth_token"`
+	Message   string          `json:"message"`
+	status    int
+	header    http.Header
+}
+
+// ask sends one request; paths below the account start without a slash.
+func (a *admin) ask(ctx context.Context, method, path string, body io.Reader) (reply, error) {
+	if !strings.HasPrefix(path, "/") {
+		path = "/v2/accounts/" + a.account + "/" + path
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.api+path, body)
+	if err != nil {
+		return reply{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Auth-Token", a.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	r := reply{status: resp.StatusCode, header: resp.Header}
+	raw, err := io.ReadAll(resp.Body)
+	return r, cmp.Or(err, errors.Join(json.Unmarshal(raw, &r)))
+}
+
+// must is ask for a request that has to succeed.
+func (a *admin) must(t *testing.T, status int, method, path, body string) reply {
+	t.Helper()
+	r, err := a.ask(t.Context(), method, path, strings.NewReader(body))
+	if err != nil || r.status != status {
+		t.Fatalf("%s %s: got %d %s %s, %v, want %d", method, path, r.status, r.Message, r.Data, err, status)
+	}
+	return r
+}
+
+// id is the id of the document in a reply.
+func (r reply) id(t *testing.T) string {
+	t.Helper()
+	var doc struct{ ID string }
+	if err := json.Unmarshal(r.Data, &doc); err != nil || doc.ID == "" {
+		t.Fatalf("no id in %s: %v", r.Data, err)
+	}
+	return doc.ID
+}
+
+// fetch gets a file as a phone does.
+func fetch(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+const (
+	yealinkDevice = `{"data":{"name":"Desk","mac_address":"001565aabbcc","sip":{"username":"ann","password":"s3cret-ann"},
+		"provision":{"endpoint_brand":"yealink","endpoint_family":"t4x","endpoint_model":"t46u"}}}`
+	polycomDevice = `{"data":{"name":"Room","mac_address":"0004f2aabbcc","sip":{"username":"bob","password":"s3cret-bob"},
+		"provision":{"endpoint_brand":"polycom","endpoint_family":"vvx","endpoint_model":"vvx450"}}}`
+)
+
+// A logBuffer collects lines while they are read.
+type logBuffer struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (b *logBuffer) add(line string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, line)
+}
+
+func (b *logBuffer) has(texts []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.lines {
+		all := true
+		for _, text := range texts {
+			all = all && strings.Contains(line, text)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.lines, "\n")
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sqliteURL(dir string) string { return fmt.Sprintf("sqlite:%s/dialtone.db", dir) }
