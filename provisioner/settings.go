@@ -82,9 +82,25 @@ func mergeLayers(layers ...models.Document) (settings, error) {
 func handedDown(doc models.Document) models.Document {
 	out := doc.Clone()
 	for _, member := range identityMembers {
-		out.Delete(member)
+		drop(out, member)
 	}
 	return out
+}
+
+// drop deletes a member, and its object when that is left empty: an empty
+// object would replace the one of the layer below.
+func drop(doc models.Document, member string) {
+	if _, ok := doc.Lookup(member); !ok {
+		return
+	}
+	doc.Delete(member)
+	i := strings.LastIndexByte(member, '.')
+	if i < 0 {
+		return
+	}
+	if parent, _ := doc.Lookup(member[:i]); len(parent.(map[string]any)) == 0 {
+		drop(doc, member[:i])
+	}
 }
 
 // present drops members whose value means "see the layer below".
@@ -92,7 +108,7 @@ func present(doc models.Document) models.Document {
 	out := doc.Clone()
 	for _, member := range blankMembers {
 		if v, ok := out.Lookup(member); ok && (v == nil || v == "" || member == "timezone" && v == "inherit") {
-			out.Delete(member)
+			drop(out, member)
 		}
 	}
 	return out

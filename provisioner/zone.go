@@ -70,6 +70,10 @@ func changesOf(loc *time.Location, year int) (up, down *change) {
 		if next.IsZero() || !next.Before(end) {
 			break
 		}
+		if !next.After(t) { // seen with Go 1.26 on December 31 of leap years
+			t = t.Add(24 * time.Hour)
+			continue
+		}
 		if c := changeAt(next); c.after > c.before {
 			ups = append(ups, c)
 		} else if c.after < c.before {
