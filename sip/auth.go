@@ -12,10 +12,11 @@ import (
 	"dialtone/models"
 )
 
-// challenge asks for credentials.
-func (r *registrar) challenge(realm string, stale bool) *refusalError {
+// challenge asks for credentials. The nonce is good for the source alone: a
+// forged source never sees it, so nobody can have somebody else locked out.
+func (r *registrar) challenge(reg *registration, stale bool) *refusalError {
 	return refuse(sipmsg.StatusUnauthorized, "Unauthorized",
-		sipmsg.NewHeader("WWW-Authenticate", r.digest.Challenge(realm, stale)))
+		sipmsg.NewHeader("WWW-Authenticate", r.digest.Challenge(reg.realm, reg.source(), stale)))
 }
 
 // authenticate finds the phone whose credentials a request carries. An unknown
@@ -26,21 +27,21 @@ func (r *registrar) challenge(realm string, stale bool) *refusalError {
 func (r *registrar) authenticate(ctx context.Context, reg *registration, authorization []string) (*models.Phone, error) {
 	creds := findCredentials(authorization, reg.realm)
 	if creds == nil {
-		return nil, r.challenge(reg.realm, false)
+		return nil, r.challenge(reg, false)
 	}
 	phone, err := r.store.PhoneByAOR(ctx, reg.user, reg.realm)
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return nil, err
 	}
 	password, known := r.password(phone)
-	verdict := r.digest.Check(creds, reg.realm, string(sipmsg.REGISTER), password)
+	verdict := r.digest.Check(creds, reg.realm, reg.source(), string(sipmsg.REGISTER), password)
 	switch {
+	case verdict == digestauth.Stale:
+		return nil, r.challenge(reg, true)
 	case !known || verdict == digestauth.Wrong || !strings.EqualFold(creds.Username, reg.user):
 		r.guard.Fail(reg.received.Addr())
 		r.log.InfoContext(ctx, "registration refused", "aor", reg.aor(), "remote", reg.received.String(), "err", "wrong credentials")
-		return nil, r.challenge(reg.realm, false)
-	case verdict == digestauth.Stale:
-		return nil, r.challenge(reg.realm, true)
+		return nil, r.challenge(reg, false)
 	case !phone.Enabled():
 		r.log.InfoContext(ctx, "registration refused", "aor", phone.AOR(), "device", phone.Device.ID, "account", phone.Account.ID,
 			"remote", reg.received.String(), "err", "disabled")

@@ -280,6 +280,18 @@ func newWire(conn net.Conn, transport string) *wire {
 	return &wire{Conn: conn, transport: transport, in: bufio.NewReaderSize(conn, 1<<16)}
 }
 
+// udpFrom opens a socket at a loopback address of its own.
+func udpFrom(t *testing.T, local string, to netip.AddrPort) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(local)}}
+	conn, err := dialer.DialContext(t.Context(), "udp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 func (o *office) udp(t *testing.T) *wire { return dialWire(t, "udp", o.Addrs().UDP, nil) }
 func (o *office) tcp(t *testing.T) *wire { return dialWire(t, "tcp", o.Addrs().TCP, nil) }
 

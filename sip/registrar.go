@@ -86,7 +86,7 @@ func (r *registrar) register(ctx context.Context, req *sipmsg.Request) (*registr
 	}
 	live, err := r.update(ctx, phone, reg)
 	if errors.Is(err, models.ErrNotFound) { // deleted just now
-		return nil, nil, r.challenge(reg.realm, false)
+		return nil, nil, r.challenge(reg, false)
 	}
 	if err != nil {
 		return nil, nil, r.explain(ctx, reg, err)
@@ -176,6 +176,9 @@ type contact struct {
 }
 
 func (reg *registration) aor() string { return "sip:" + reg.user + "@" + reg.realm }
+
+// source is the address it came from, without the port.
+func (reg *registration) source() string { return reg.received.Addr().String() }
 
 // parseRegistration reads a REGISTER whose From, To, Call-ID and CSeq exist.
 // Errors are refusals.

@@ -295,6 +295,31 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
+// Over UDP anybody can write any source address. Wrong credentials count
+// against a source only under a nonce that was sent to it, so that nobody can
+// have an office locked out.
+func TestForgedFailuresDoNotCount(t *testing.T) {
+	o := open(t, nil)
+	o.ann(t)
+	guess := register{password: "guess", callID: "forged", contact: []string{"<sip:a@10.0.0.1>"}}
+	attacker := newWire(udpFrom(t, "127.0.0.2", o.Addrs().UDP), "udp")
+	attacker.send(t, guess.text(attacker, ""))
+	answer := guess.answer(t, attacker.read(t))
+
+	victim := o.udp(t) // the attacker's packets under the victim's address
+	for range 3 {
+		guess.cseq++
+		victim.send(t, guess.text(victim, answer))
+		if res := victim.read(t); res.code() != 401 || !strings.Contains(res.get("WWW-Authenticate"), "stale=true") {
+			t.Errorf("got %v, want a new challenge", res)
+		}
+	}
+	if got := o.guard.failed.Load(); got != 0 {
+		t.Errorf("%d failures were counted, want none", got)
+	}
+	victim.mustRegister(t, "<sip:a@10.0.0.1>")
+}
+
 // Nobody learns from an answer whether a user exists.
 func TestUnknownUserLooksLikeWrongPassword(t *testing.T) {
 	o := open(t, nil)

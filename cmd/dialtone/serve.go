@@ -84,7 +84,7 @@ func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqls
 	defer web.close()
 	sipd, err := sip.New(sip.Config{
 		Addr: c.SIP.Addr, TLSAddr: c.SIP.TLSAddr, TLSCert: c.Phones.TLSCert, TLSKey: c.Phones.TLSKey,
-		Proxy: c.SIP.Proxy, Replica: models.NewID(), Store: store, Guard: guard, Log: log,
+		Proxy: c.SIP.Proxy, Replica: replicaName(c), Store: store, Guard: guard, Log: log,
 	})
 	if err != nil {
 		return err
@@ -216,6 +216,16 @@ func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHea
 		return err
 	}
 	return <-drained // Serve returns when Shutdown starts; this is its end
+}
+
+// replicaName tells this server from others on the same database; it stays the
+// same over a restart.
+func replicaName(c Config) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return host + " " + c.SIP.Addr
 }
 
 // prune removes old records at start and then every hour.

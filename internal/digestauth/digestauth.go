@@ -26,7 +26,7 @@ type Verdict int
 
 const (
 	Wrong Verdict = iota // password, realm or algorithm do not fit
-	Stale                // right, but for a nonce that is too old: challenge again with stale=true
+	Stale                // the nonce is too old or was not made for this client: challenge again with stale=true
 	Right
 )
 
@@ -45,11 +45,14 @@ func New(now func() time.Time) *Authority {
 	return a
 }
 
-// Challenge is the value of a WWW-Authenticate header.
-func (a *Authority) Challenge(realm string, stale bool) string {
+// Challenge is the value of a WWW-Authenticate header. Its nonce counts only
+// when the same client presents it again; "" lets any client do so. Over UDP,
+// where anybody can write any source address, the client should be that address:
+// who forges it never sees the nonce.
+func (a *Authority) Challenge(realm, client string, stale bool) string {
 	challenge := digest.Challenge{
 		Realm:     realm,
-		Nonce:     a.nonce(),
+		Nonce:     a.nonce(client),
 		Stale:     stale,
 		Algorithm: "MD5",
 		QOP:       []string{"auth"},
@@ -57,10 +60,15 @@ func (a *Authority) Challenge(realm string, stale bool) string {
 	return challenge.String()
 }
 
-// Check verifies credentials, with or without qop, for a request's method. The
-// uri they name is not compared with the request's: SIP clients differ in what
-// they write there. A caller that knows better compares it itself.
-func (a *Authority) Check(creds *digest.Credentials, realm, method string, password models.Secret) Verdict {
+// Check verifies credentials, with or without qop, that a client presents with
+// a request of the given method. Under a nonce that is not good the password is
+// not looked at, so that nothing can be learnt by guessing there. The uri in the
+// credentials is not compared with the request's: SIP clients differ in what they
+// write there. A caller that knows better compares it itself.
+func (a *Authority) Check(creds *digest.Credentials, realm, client, method string, password models.Secret) Verdict {
+	if !a.fresh(creds.Nonce, client) {
+		return Stale
+	}
 	if creds.Realm != realm || !strings.EqualFold(creds.Algorithm, "MD5") && creds.Algorithm != "" {
 		return Wrong
 	}
@@ -75,32 +83,31 @@ func (a *Authority) Check(creds *digest.Credentials, realm, method string, passw
 	if err != nil || subtle.ConstantTimeCompare([]byte(want.Response), []byte(strings.ToLower(creds.Response))) != 1 {
 		return Wrong
 	}
-	if !a.fresh(creds.Nonce) {
-		return Stale
-	}
 	return Right
 }
 
 // nonce is 8 bytes of time, 8 random ones, and their signature.
-func (a *Authority) nonce() string {
+func (a *Authority) nonce(client string) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(a.now().UnixMilli()))
 	raw = append(raw, make([]byte, 8)...)
 	_, _ = rand.Read(raw[8:])
-	return base64.RawURLEncoding.EncodeToString(append(raw, a.sign(raw)...))
+	return base64.RawURLEncoding.EncodeToString(append(raw, a.sign(raw, client)...))
 }
 
-// fresh reports whether the nonce is this Authority's and young enough.
-func (a *Authority) fresh(nonce string) bool {
+// fresh reports whether this Authority made the nonce for the client, not too
+// long ago.
+func (a *Authority) fresh(nonce, client string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(raw) != 32 || !hmac.Equal(raw[16:], a.sign(raw[:16])) {
+	if err != nil || len(raw) != 32 || !hmac.Equal(raw[16:], a.sign(raw[:16], client)) {
 		return false
 	}
 	issued := time.UnixMilli(int64(binary.BigEndian.Uint64(raw))) //nolint:gosec // signed above
 	return a.now().Sub(issued) < nonceLife
 }
 
-func (a *Authority) sign(raw []byte) []byte {
+func (a *Authority) sign(raw []byte, client string) []byte {
 	mac := hmac.New(sha256.New, a.key[:])
 	mac.Write(raw)
+	mac.Write([]byte(client))
 	return mac.Sum(nil)[:16]
 }

@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	clock := func() time.Time { return now }
 	authority, stranger := digestauth.New(clock), digestauth.New(clock)
-	challenge := authority.Challenge("phones", false)
+	challenge := authority.Challenge("phones", "192.0.2.1", false)
 	const password = models.Secret("s3cret")
 
 	tests := []struct {
@@ -44,29 +44,31 @@ func TestCheck(t *testing.T) {
 		{"without qop (RFC 2069)", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.QOP = nil }), digestauth.Right},
 		{"without algorithm", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.Algorithm = "" }), digestauth.Right},
 		{"wrong password", answer(t, challenge, "secret", nil), digestauth.Wrong},
-		{"another realm", answer(t, stranger.Challenge("other", false), "s3cret", nil), digestauth.Wrong},
+		{"another realm", answer(t, authority.Challenge("other", "192.0.2.1", false), "s3cret", nil), digestauth.Wrong},
 		{"SHA-256", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.Algorithm = "SHA-256" }), digestauth.Wrong},
-		{"a nonce from before a restart", answer(t, stranger.Challenge("phones", false), "s3cret", nil), digestauth.Stale},
+		{"a nonce from before a restart", answer(t, stranger.Challenge("phones", "192.0.2.1", false), "s3cret", nil), digestauth.Stale},
 		{"a made-up nonce", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.Nonce = "x" }), digestauth.Stale},
-		{"empty", &digest.Credentials{Realm: "phones"}, digestauth.Wrong},
+		{"a made-up nonce, wrong password", answer(t, challenge, "guess", func(c *digest.Challenge) { c.Nonce = "x" }), digestauth.Stale},
+		{"another client's nonce", answer(t, authority.Challenge("phones", "192.0.2.2", false), "s3cret", nil), digestauth.Stale},
+		{"empty", &digest.Credentials{Realm: "phones"}, digestauth.Stale},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := authority.Check(tt.creds, "phones", "GET", password); got != tt.want {
+			if got := authority.Check(tt.creds, "phones", "192.0.2.1", "GET", password); got != tt.want {
 				t.Errorf("got verdict %v, want %v", got, tt.want)
 			}
 		})
 	}
 
 	old := answer(t, challenge, "s3cret", nil)
-	if got := authority.Check(old, "phones", "HEAD", password); got != digestauth.Wrong {
+	if got := authority.Check(old, "phones", "192.0.2.1", "HEAD", password); got != digestauth.Wrong {
 		t.Errorf("another method: got %v, want Wrong", got)
 	}
 	now = now.Add(5 * time.Minute)
-	if got := authority.Check(old, "phones", "GET", password); got != digestauth.Stale {
+	if got := authority.Check(old, "phones", "192.0.2.1", "GET", password); got != digestauth.Stale {
 		t.Errorf("five minutes later: got %v, want Stale", got)
 	}
-	if again := authority.Challenge("phones", true); !strings.Contains(again, "stale=true") || again == authority.Challenge("phones", true) {
+	if again := authority.Challenge("phones", "192.0.2.1", true); !strings.Contains(again, "stale=true") || again == authority.Challenge("phones", "192.0.2.1", true) {
 		t.Errorf("second challenge: got %s, want a new one with stale=true", again)
 	}
 }

@@ -14,6 +14,10 @@ import (
 // realm names what a phone's HTTP password is for.
 const realm = "Dialtone"
 
+// anyClient: a phone may send the answer to a challenge from another address
+// than the one that asked for it, when its network has several ways out.
+const anyClient = ""
+
 // nobody's password is computed for unknown user names, so that their answers
 // take as long as those of known ones.
 var nobody = models.NewToken()
@@ -78,7 +82,7 @@ func (v *visit) presented(authorization string) (username string, check func(mod
 			return "", nil
 		}
 		return creds.Username, func(password models.Secret) digestauth.Verdict {
-			return v.digest.Check(creds, realm, v.r.Method, password)
+			return v.digest.Check(creds, realm, anyClient, v.r.Method, password)
 		}
 	}
 	username, given, ok := v.r.BasicAuth()

@@ -161,7 +161,7 @@ func (v *visit) refuse(err error) {
 	switch {
 	case errors.As(err, &challenge):
 		// Set would write Www-Authenticate, and small clients may be particular.
-		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, challenge.stale)}
+		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, challenge.stale)}
 		v.text(http.StatusUnauthorized)
 	case errors.Is(err, errMethod):
 		v.w.Header().Set("Allow", "GET, HEAD")
