@@ -153,6 +153,9 @@ func (c *manifestCheck) run(folder string) {
 	if m.CheckSync.Resync == "" || m.CheckSync.Reboot == "" {
 		c.bad("$.check_sync", "check_sync needs resync and reboot")
 	}
+	if m.Transports["udp"] == "" {
+		c.bad("$.transports", "transports needs udp: what stands in for an unknown one")
+	}
 	c.checkKeys()
 	c.checkCodecs()
 	c.checkDefaults()

@@ -57,7 +57,7 @@ func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, regist
 		return settings{}, err
 	}
 	if s.SIP.Username != "" {
-		s.lines = []line{deriveLine(phone, &s, registrar)}
+		s.lines = []line{b.deriveLine(phone, &s, registrar)}
 	}
 	s.features = resolveKeys(s.Provision.FeatureKeys, users)
 	s.combos = resolveKeys(s.Provision.ComboKeys, users)
@@ -114,14 +114,14 @@ func present(doc models.Document) models.Document {
 	return out
 }
 
-func deriveLine(phone *models.Phone, s *settings, registrar string) line {
+func (b *brand) deriveLine(phone *models.Phone, s *settings, registrar string) line {
 	l := line{
 		Enabled:     phone.Enabled(),
 		Username:    s.SIP.Username,
 		Password:    s.SIP.Password,
 		Realm:       phone.Realm(),
 		DisplayName: displayName(phone),
-		Transport:   strings.ToLower(cmp.Or(s.SIP.Transport, "udp")),
+		Transport:   b.transport(s.SIP.Transport),
 		Expires:     cmp.Or(max(s.SIP.ExpireSeconds, 0), 300),
 		SRTP:        srtpMode(s.Media),
 	}
@@ -137,6 +137,15 @@ func deriveLine(phone *models.Phone, s *settings, registrar string) line {
 		l.ProxyPort = defaultPort(l.Transport)
 	}
 	return l
+}
+
+// transport is one that the brand has a word for, UDP when it has none.
+func (b *brand) transport(name string) string {
+	name = strings.ToLower(name)
+	if _, ok := b.Transports[name]; ok {
+		return name
+	}
+	return "udp"
 }
 
 // displayName is the first of: the device's name, the owner's first and last
@@ -164,7 +173,7 @@ func srtpMode(media models.MediaSettings) string {
 func splitHostPort(hostport string) (string, int) {
 	host, text, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return strings.Trim(hostport, "[]"), 0
+		return strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]"), 0
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {

@@ -1,0 +1,180 @@
+package provisioner
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dialtone/models"
+)
+
+func TestMatch(t *testing.T) {
+	s := NewService(nil, builtinCatalog(t), Options{})
+	tests := []struct {
+		name   string
+		want   string // Request.Name, "" = no match
+		mac    string
+		brands []string
+	}{
+		{"001565aabbcc.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
+		{"001565AABBCC.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
+		{"001565aabbcc.boot", "001565aabbcc.boot", "001565aabbcc", []string{"yealink"}},
+		{"0004f2aabbcc-settings.cfg", "0004f2aabbcc-settings.cfg", "0004f2aabbcc", []string{"polycom"}},
+		{"000000000000.cfg", "000000000000.cfg", "", []string{"polycom"}},
+		{"000000000000.boot", "", "", nil},
+		{"000000000000-settings.cfg", "", "", nil},
+		{"y000000000108.cfg", "y000000000108.cfg", "", []string{"yealink"}},
+		{"y000000000095.cfg", "y000000000095.cfg", "", []string{"yealink"}},
+		{"y000000000999.cfg", "", "", nil},
+		{"y000000000000.boot", "", "", nil},
+		{"site.cfg", "site.cfg", "", []string{"polycom"}},
+		{"SITE.cfg", "", "", nil},
+		{"001565aabbcg.cfg", "", "", nil},
+		{"00:15:65:aa.cfg", "", "", nil},
+		{"001565aabbcc.CFG", "", "", nil},
+		{"x/001565aabbcc.cfg", "", "", nil},
+		{"../001565aabbcc.cfg", "", "", nil},
+		{"001565aabbcc-phone.cfg", "", "", nil},
+		{"", "", "", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := s.Match(tt.name)
+			if ok != (tt.want != "") {
+				t.Fatalf("matched is %v", ok)
+			}
+			if !ok {
+				return
+			}
+			mac := ""
+			if got.HasMAC {
+				mac = got.MAC.String()
+			}
+			if got.Name != tt.want || mac != tt.mac {
+				t.Errorf("got name %q, MAC %q, want %q, %q", got.Name, mac, tt.want, tt.mac)
+			}
+			if diff := cmp.Diff(tt.brands, got.Brands); diff != "" {
+				t.Errorf("brands (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever a phone asks for: a match has a canonical name that matches the
+// same, and never the zero MAC.
+func FuzzMatch(f *testing.F) {
+	c, err := builtin()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{"001565AABBCC.cfg", "000000000000.cfg", "y000000000108.cfg", "\xff.cfg", "0:1:5:6:5:a.cfg"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		req, files, ok := c.patterns.match(name)
+		if !ok {
+			return
+		}
+		if !strings.EqualFold(req.Name, name) || len(files) == 0 || len(req.Brands) == 0 {
+			t.Errorf("%q gives %+v and %d files", name, req, len(files))
+		}
+		if req.HasMAC && req.MAC == (models.MAC{}) {
+			t.Errorf("%q gives the zero MAC", name)
+		}
+		again, _, ok := c.patterns.match(req.Name)
+		if diff := cmp.Diff(req, again); !ok || diff != "" {
+			t.Errorf("%q again (-first +second):\n%s", req.Name, diff)
+		}
+	})
+}
+
+func TestTemplateFor(t *testing.T) {
+	c := loadAcme(t, map[string]string{
+		"acme/t1x/settings.tpl":         "name = family\n",
+		"acme/t1x/t11/settings.tpl":     "name = model\n",
+		"acme/id/special/settings.tpl":  "name = special\n",
+		"acme/t9x/settings.tpl":         "name = unlisted family\n",
+		"acme/t1x/t19/settings.tpl":     "name = unlisted model\n",
+		"acme/f2x/settings.tpl":         "name = a family that begins with f\n",
+		"acme/fallback/id/settings.tpl": "name = not an id folder\n",
+	})
+	tests := []struct{ name, family, model, id, want string }{
+		{"id wins", "t1x", "t11", "special", "acme/id/special/settings.tpl"},
+		{"unknown id", "t1x", "t11", "other", "acme/t1x/t11/settings.tpl"},
+		{"an id leads nowhere else", "t1x", "t12", "../t1x/t11", "acme/t1x/settings.tpl"},
+		{"id of dots", "t1x", "t12", "..", "acme/t1x/settings.tpl"},
+		{"model", "t1x", "t11", "", "acme/t1x/t11/settings.tpl"},
+		{"model by alias", "t1x", "T11P", "", "acme/t1x/t11/settings.tpl"},
+		{"family", "t1x", "t12", "", "acme/t1x/settings.tpl"},
+		{"family of a listed model", "", "t12", "", "acme/t1x/settings.tpl"},
+		{"leading f", "ft1x", "t11", "", "acme/t1x/t11/settings.tpl"},
+		{"a family's own f", "f2x", "x20", "", "acme/f2x/settings.tpl"},
+		{"unlisted model", "t1x", "t99", "", "acme/t1x/settings.tpl"},
+		{"unlisted model with templates", "t1x", "T19", "", "acme/t1x/t19/settings.tpl"},
+		{"unlisted family with templates", "t9x", "any", "", "acme/t9x/settings.tpl"},
+		{"unlisted family", "zzz", "any", "", "acme/settings.tpl"},
+		{"nothing known", "", "", "", "acme/settings.tpl"},
+		{"family leads nowhere else", "..", "t1x", "", "acme/settings.tpl"},
+		{"family with a slash", "t1x/t11", "", "", "acme/settings.tpl"},
+		{"the id folder is no family", "id", "special", "", "acme/settings.tpl"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := c.Model("acme", tt.family, tt.model)
+			if got := c.templateFor(m, tt.id, "settings.tpl"); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestModel(t *testing.T) {
+	c := builtinCatalog(t)
+	tests := []struct {
+		brand, family, model string
+		name, resolvedFamily string
+		label                string
+		lines, lineKeys      int
+	}{
+		{"yealink", "t4x", "T46U", "t46u", "t4x", "T46U", 16, 27},
+		{"yealink", "ft4x", "t46", "t46g", "t4x", "T46G", 16, 27},
+		{"yealink", "", "t54w", "t54w", "t5x", "T54W", 16, 27},
+		{"yealink", "t4x", "T99", "t99", "t4x", "T4X", 1, 27},
+		{"polycom", "vvx", "VVX_450", "vvx450", "vvx", "VVX_450", 12, 12},
+		{"polycom", "", "450", "vvx450", "vvx", "VVX_450", 12, 12},
+		{"Polycom", "vvx", "vvx450", "vvx450", "vvx", "", 0, 0}, // brands are compared exactly
+		{"", "", "", "", "", "", 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.brand+" "+tt.model, func(t *testing.T) {
+			m := c.Model(tt.brand, tt.family, tt.model)
+			if m.Name != tt.name || m.Family != tt.resolvedFamily || m.Label != tt.label || m.Lines != tt.lines || m.LineKeys != tt.lineKeys {
+				t.Errorf("got %+v", m)
+			}
+		})
+	}
+}
+
+func TestFirmware(t *testing.T) {
+	s := NewService(nil, builtinCatalog(t), Options{})
+	tests := []struct{ brand, userAgent, want string }{
+		{"yealink", "Yealink SIP-T46S 66.84.0.15 00:15:65:aa:bb:cc", "66.84.0.15"},
+		{"yealink", "yealink SIP-T42G 29.70.0.140 00:15:65:aa:bb:cc", "29.70.0.140"},
+		{"yealink", "Yealink SIP-T56A  58.80.0.25 001565f429a4", "58.80.0.25"},
+		{"yealink", "Yealink SIP VP-T49G 51.80.0.10 00:15:65:aa:bb:cc", "51.80.0.10"},
+		{"yealink", "Yealink-T46G 28.71.0.81 28.1.0.128.0.0.0", "28.71.0.81"},
+		{"yealink", "Yealink SIP-T54W 96.85.0.5", "96.85.0.5"},
+		{"yealink", "curl/8.0", ""},
+		{"polycom", "FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application", "4.1.4.7430"},
+		{"polycom", "FileTransport PolycomVVX-VVX_450-UA/5.9.7.3477 (SN:0004f2aabbcc) Type/Application", "5.9.7.3477"},
+		{"polycom", "FileTransport PolycomVVX-VVX_400-UA/5.0.3.1667 Type/Updater", ""},
+		{"polycom", "PolycomVVX-VVX_450-UA/6.4.3.5017", "6.4.3.5017"},
+		{"acme", "FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430", ""},
+	}
+	for _, tt := range tests {
+		if got := s.Firmware(tt.brand, tt.userAgent); got != tt.want {
+			t.Errorf("%s: firmware of %q is %q, want %q", tt.brand, tt.userAgent, got, tt.want)
+		}
+	}
+}

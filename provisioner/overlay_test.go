@@ -1,0 +1,70 @@
+package provisioner
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestOverlay(t *testing.T) {
+	base := fstest.MapFS{
+		"a/one.tpl":   {Data: []byte("base one")},
+		"a/two.tpl":   {Data: []byte("base two")},
+		"b/three.tpl": {Data: []byte("base three")},
+		"c":           {Data: []byte("a file")},
+	}
+	top := fstest.MapFS{
+		"a/two.tpl":     {Data: []byte("top two")},
+		"a/x/four.tpl":  {Data: []byte("top four")},
+		"c/five.tpl":    {Data: []byte("top five")},
+		"new/six.tpl":   {Data: []byte("top six")},
+		"b/three.tpl.d": {Data: []byte("beside")},
+	}
+	tree := Overlay(base, top)
+	want := map[string]string{
+		"a/one.tpl": "base one", "a/two.tpl": "top two", "a/x/four.tpl": "top four", "b/three.tpl": "base three",
+		"b/three.tpl.d": "beside", "c/five.tpl": "top five", "new/six.tpl": "top six",
+	}
+	var names []string
+	for name, text := range want {
+		names = append(names, name)
+		if got, err := fs.ReadFile(tree, name); err != nil || string(got) != text {
+			t.Errorf("%s: got %q, %v; want %q", name, got, err, text)
+		}
+	}
+	if err := fstest.TestFS(tree, names...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOverlayReadsNothingOutside(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret.tpl")
+	dir := t.TempDir()
+	write(t, secret, "name = secret\n")
+	if err := os.Mkdir(filepath.Join(dir, "acme"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, filepath.Join(dir, "acme", "settings.tpl")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadOverlay(acme(nil), dir)
+	if err == nil || !strings.Contains(err.Error(), "acme/settings.tpl") {
+		t.Errorf("got %v, want an error about the link", err)
+	}
+	if _, err := LoadOverlay(acme(nil), filepath.Join(dir, "absent")); err == nil {
+		t.Error("an absent folder loads")
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,86 @@
+package provisioner
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"dialtone/models"
+)
+
+func TestReport(t *testing.T) {
+	catalog := loadAcme(t, nil)
+	etags := map[string]string{}
+	for _, name := range []string{"001122334455.txt", "001122334455.xml", "m11.txt"} {
+		f, err := NewService(&fakeStore{}, catalog, Options{}).DeviceFile(t.Context(), acmePhone(t), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		etags[name] = f.ETag
+	}
+	fetch := func(file string, status int, etag string) models.Fetch {
+		return models.Fetch{File: file, Method: "GET", Status: status, ETag: etag, At: time.Unix(100, 0)}
+	}
+	const settings, page, common = "001122334455.txt", "001122334455.xml", "m11.txt"
+	head := fetch(settings, 200, etags[settings])
+	head.Method = "HEAD"
+	older := fetch(settings, 503, "")
+	older.At = time.Unix(50, 0)
+	tests := []struct {
+		name    string
+		fetches []models.Fetch
+		want    string
+	}{
+		{"never", nil, StateNever},
+		{"delivered", []models.Fetch{fetch(settings, 200, etags[settings])}, StateInSync},
+		{"not modified", []models.Fetch{fetch(settings, 304, etags[settings])}, StateInSync},
+		{"MAC in upper case", []models.Fetch{fetch("001122334455.txt", 200, etags[settings])}, StateInSync},
+		{"an older one", []models.Fetch{fetch(settings, 200, "0123")}, StateBehind},
+		{"refused", []models.Fetch{fetch(settings, 404, "")}, StateBehind},
+		{"only asked about", []models.Fetch{head}, StateBehind},
+		{"failed", []models.Fetch{fetch(settings, 503, "")}, StateError},
+		{"failed before", []models.Fetch{older, fetch(settings, 200, etags[settings])}, StateInSync},
+		{"settings not yet", []models.Fetch{fetch(page, 200, etags[page])}, StateBehind},
+		{"another file is older", []models.Fetch{fetch(settings, 200, etags[settings]), fetch(common, 200, "0123")}, StateBehind},
+		{"another file was refused", []models.Fetch{fetch(settings, 200, etags[settings]), fetch(page, 404, "")}, StateInSync},
+		{"another file failed", []models.Fetch{fetch(settings, 200, etags[settings]), fetch(page, 503, "")}, StateInSync},
+		{"a file we do not have", []models.Fetch{fetch("001122334455-app.log", 404, "")}, StateNever},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := NewService(&fakeStore{fetches: tt.fetches}, catalog, Options{BaseURL: "http://host"})
+			r, err := s.Report(t.Context(), acmePhone(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.State != tt.want {
+				t.Errorf("state %q (%s), want %q; files %+v", r.State, r.Error, tt.want, r.Files)
+			}
+			if len(r.Files) != 3 || r.Files[1].Name != common || r.Files[1].URL != "http://host/p/token/m11.txt" || r.Files[1].ETag != etags[common] {
+				t.Errorf("files %+v", r.Files)
+			}
+			if r.Username != "001122334455" || r.Password.Reveal() != "http-secret" || r.URL != "http://host/p/token/" {
+				t.Errorf("credentials %q, %q at %q", r.Username, r.Password.Reveal(), r.URL)
+			}
+		})
+	}
+}
+
+func TestReportFailures(t *testing.T) {
+	catalog := loadAcme(t, map[string]string{"acme/page.tpl": "<a{% if device.name == \"boom\" %}<{% endif %}/>\n"})
+	phone := acmePhone(t)
+	phone.Device.Document.Set("name", "boom")
+	r, err := NewService(&fakeStore{}, catalog, Options{}).Report(t.Context(), phone)
+	if err != nil || r.State != StateError || r.Error == "" || r.Files[2].State != StateError || r.Files[0].State != StateNever {
+		t.Errorf("a file that cannot be rendered: %+v, %v", r, err)
+	}
+	if _, err := NewService(&fakeStore{err: models.ErrUnavailable}, catalog, Options{}).Report(t.Context(), phone); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("store down: got %v", err)
+	}
+	for name, document := range map[string]string{"no MAC": `{"provision": {"endpoint_brand": "acme"}}`, "unknown brand": `{"mac_address": "001122334455"}`} {
+		r, err := NewService(&fakeStore{}, catalog, Options{}).Report(t.Context(), newPhone(t, `{}`, "", document))
+		if err != nil || r.State != StateNever || len(r.Files) != 0 {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}

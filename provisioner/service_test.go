@@ -1,0 +1,274 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dialtone/models"
+)
+
+// fakeStore holds users and fetches; err makes every call fail.
+type fakeStore struct {
+	users   []*models.User
+	fetches []models.Fetch
+	err     error
+	calls   int
+}
+
+func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*models.User, error) {
+	s.calls++
+	var found []*models.User
+	for _, u := range s.users {
+		if slices.Contains(ids, u.ID) {
+			found = append(found, u)
+		}
+	}
+	return found, s.err
+}
+
+func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
+	return s.fetches, s.err
+}
+
+func acmePhone(t testing.TB) *models.Phone {
+	t.Helper()
+	return newPhone(t, `{"name": "Acme", "realm": "acme.example.com"}`, "",
+		`{"name": "Desk", "mac_address": "001122334455", "sip": {"username": "ann", "password": "secret"},
+		  "provision": {"endpoint_brand": "acme", "endpoint_family": "t1x", "endpoint_model": "t11"}}`)
+}
+
+func TestDeviceFile(t *testing.T) {
+	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{BaseURL: "http://host:8080/"})
+	phone := acmePhone(t)
+	f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Name != "001122334455.txt" || f.Role != "settings" || f.ContentType != "text/plain" || !f.Settings || string(f.Body) != "name = Desk\n" {
+		t.Errorf("got %+v, body %q", f, f.Body)
+	}
+	if len(f.ETag) != 32 || strings.Trim(f.ETag, "0123456789abcdef") != "" {
+		t.Errorf("ETag %q, want 32 hex digits", f.ETag)
+	}
+	other := acmePhone(t)
+	other.Device.Provision.Brand = "other"
+	tests := []struct {
+		name  string
+		phone *models.Phone
+		file  string
+	}{
+		{"unknown file", phone, "001122334455.nope"},
+		{"another phone's file", phone, "001122334456.txt"},
+		{"another brand", other, "001122334455.txt"},
+		{"traversal", phone, "../001122334455.txt"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := s.DeviceFile(t.Context(), tt.phone, tt.file); !errors.Is(err, models.ErrNotFound) {
+				t.Errorf("got %v, want not found", err)
+			}
+		})
+	}
+}
+
+func TestCommonFile(t *testing.T) {
+	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
+	phone := acmePhone(t)
+	common, err := s.CommonFile(t.Context(), phone.Account, "m12.txt")
+	if err != nil || string(common.Body) != "realm = acme.example.com\n" {
+		t.Fatalf("got %q, %v", common.Body, err)
+	}
+	same, err := s.DeviceFile(t.Context(), phone, "m12.txt")
+	if err != nil || same.ETag != common.ETag {
+		t.Errorf("asked by a phone: ETag %q, %v; want %q", same.ETag, err, common.ETag)
+	}
+	for _, name := range []string{"001122334455.txt", "m99.txt", ""} {
+		if _, err := s.CommonFile(t.Context(), phone.Account, name); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("%q: got %v, want not found", name, err)
+		}
+	}
+}
+
+func TestCommonFileOfFirstBrand(t *testing.T) {
+	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
+	account := newPhone(t, `{"timezone": "Europe/Berlin"}`, "", `{}`).Account
+	for _, name := range []string{"000000000000.cfg", "site.cfg", "y000000000108.cfg"} {
+		if f, err := s.CommonFile(t.Context(), account, name); err != nil || len(f.Body) == 0 || f.Settings {
+			t.Errorf("%s: %+v, %v", name, f, err)
+		}
+	}
+}
+
+// What changes a file, and what does not.
+func TestDeviceFileFreshness(t *testing.T) {
+	text := "user = {{ keys.combo.0.value }}\nurl = {{ server.url }}\npassword = {{ server.password }}\nowner = {{ owner.label }}\nrealm = {{ lines.0.realm }}\nproxy = {{ lines.0.proxy }}\n"
+	store := &fakeStore{users: []*models.User{newUser(t, bobID, `{"first_name": "Bob", "presence_id": "1002"}`)}}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := NewService(store, loadAcme(t, map[string]string{"acme/settings.tpl": text}), Options{BaseURL: "http://host", Registrar: "r", Now: func() time.Time { return now }})
+	phone := newPhone(t, `{"realm": "acme.example.com"}`, `{"first_name": "Ann"}`, `{"mac_address": "001122334455", "sip": {"username": "ann"},
+		"provision": {"endpoint_brand": "acme", "combo_keys": {"1": {"type": "presence", "value": "`+bobID+`"}}}}`)
+	render := func() string {
+		t.Helper()
+		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(f.Body)
+	}
+	last := render()
+	steps := []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"nothing", func() {}, ""},
+		{"the day", func() { now = now.AddDate(0, 0, 1) }, ""},
+		{"a key's user", func() {
+			store.users[0] = newUser(t, bobID, `{"first_name": "Bob", "presence_id": "1009"}`)
+			store.users[0].Revision = "2-u"
+		}, "user = 1009"},
+		{"a key's user gone", func() { store.users = nil }, "user = \n"},
+		{"the owner", func() {
+			phone.Owner = newUser(t, annID, `{"first_name": "Anna"}`)
+			phone.Owner.Revision = "2-u"
+		}, "owner = Anna"},
+		{"no owner", func() { phone.Owner = nil }, "owner = \n"},
+		{"the account", func() {
+			phone.Account.Revision = "2-a"
+			if err := phone.Account.SetDocument(document(t, `{"realm": "new.example.com"}`)); err != nil {
+				t.Fatal(err)
+			}
+		}, "realm = new.example.com"},
+		{"the path token", func() { phone.Account.PathToken = "rotated" }, "/p/rotated/"},
+		{"the phone's password", func() { phone.Device.HTTPPassword = "rotated" }, "password = rotated"},
+		{"the device", func() {
+			phone.Device.Revision = "2-d"
+			phone.Device.Document.Set("sip.proxy", "p.example.com")
+		}, "proxy = p.example.com"},
+		{"the templates", func() { s.Swap(loadAcme(t, nil)) }, "name = "},
+	}
+	for _, step := range steps {
+		step.change()
+		got := render()
+		if step.want == "" && got != last {
+			t.Errorf("%s changed the file:\n%s", step.name, got)
+		}
+		if !strings.Contains(got, step.want) {
+			t.Errorf("%s: want %q in:\n%s", step.name, step.want, got)
+		}
+		last = got
+	}
+}
+
+func TestUsersReadOnce(t *testing.T) {
+	store := &fakeStore{}
+	s := NewService(store, loadAcme(t, nil), Options{})
+	phone := acmePhone(t)
+	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); err != nil || store.calls != 0 {
+		t.Errorf("no keys: %d queries, %v; want none", store.calls, err)
+	}
+	phone.Device.Document.Set("provision.feature_keys", map[string]any{
+		"0": map[string]any{"type": "presence", "value": annID}, "1": map[string]any{"type": "presence", "value": bobID}})
+	if err := phone.Device.SetDocument(phone.Device.Document); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); err != nil || store.calls != 1 {
+		t.Errorf("two users: %d queries, %v; want one", store.calls, err)
+	}
+	store.err = models.ErrUnavailable
+	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("store down: got %v", err)
+	}
+}
+
+// A template that fails only for some device is an ordinary error that names
+// device, role, template and line; it is not kept.
+func TestRenderFailure(t *testing.T) {
+	s := NewService(&fakeStore{}, loadAcme(t, map[string]string{
+		"acme/settings.tpl": "a = 1\n{% if device.name == \"boom\" %}a = 2{% endif %}\n",
+		"acme/page.tpl":     "<a\nb=\"{{ device.name|upper }}\"/>\n",
+	}), Options{})
+	phone := acmePhone(t)
+	phone.Device.Name = "boom"
+	phone.Device.Document.Set("name", "boom")
+	_, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+	if err == nil || errors.Is(err, models.ErrNotFound) {
+		t.Fatalf("got %v, want an ordinary error", err)
+	}
+	for _, part := range []string{deviceID, "settings", "acme/settings.tpl", "line 2"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not name %q", err, part)
+		}
+	}
+	phone.Device.Document.Set("name", "A & B") // upper makes &AMP; of it
+	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.xml"); err == nil {
+		t.Error("a broken XML file was served")
+	}
+}
+
+// Without revisions nothing names what was rendered, so nothing is kept.
+func TestUnsavedDevice(t *testing.T) {
+	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
+	phone := acmePhone(t)
+	phone.Device.Revision = ""
+	for _, name := range []string{"one", "two"} {
+		phone.Device.Document.Set("name", name)
+		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+		if err != nil || string(f.Body) != "name = "+name+"\n" {
+			t.Errorf("got %q, %v; want %s", f.Body, err, name)
+		}
+	}
+}
+
+func TestSyncEvent(t *testing.T) {
+	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
+	tests := []struct {
+		name, provision string
+		reboot          bool
+		want            string
+	}{
+		{"resync", `{"endpoint_brand": "yealink"}`, false, "check-sync;reboot=false"},
+		{"reboot", `{"endpoint_brand": "yealink"}`, true, "check-sync;reboot=true"},
+		{"other brand", `{"endpoint_brand": "polycom"}`, true, "check-sync"},
+		{"unknown brand", `{"endpoint_brand": "acme"}`, true, "check-sync"},
+		{"own event", `{"endpoint_brand": "yealink", "check_sync_event": "resync"}`, true, "resync"},
+		{"own reboot", `{"check_sync_event": "resync", "check_sync_reboot": "reboot=now"}`, true, "resync;reboot=now"},
+		{"own reload", `{"check_sync_event": "resync", "check_sync_reload": "reboot=no"}`, false, "resync;reboot=no"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			phone := newPhone(t, `{}`, "", `{"provision": `+tt.provision+`}`)
+			if got := s.SyncEvent(phone, tt.reboot); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestURL(t *testing.T) {
+	account := acmePhone(t).Account
+	for base, want := range map[string]string{"http://host:8080": "http://host:8080/p/token/", "http://host/": "http://host/p/token/", "": ""} {
+		if got := NewService(nil, nil, Options{BaseURL: base}).URL(account); got != want {
+			t.Errorf("base %q: got %q, want %q", base, got, want)
+		}
+	}
+}
+
+// The same inputs give the same bytes, in a new service as well.
+func TestByteStable(t *testing.T) {
+	c := builtinCatalog(t)
+	for _, brand := range c.Brands() {
+		first := renderHostile(t, c, brand, "x")
+		for range 5 {
+			for file, body := range renderHostile(t, c, brand, "x") {
+				if body != first[file] {
+					t.Errorf("%s: %s differs between renderings", brand, file)
+				}
+			}
+		}
+	}
+}

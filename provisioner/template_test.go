@@ -1,0 +1,106 @@
+package provisioner
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTemplateMistakes(t *testing.T) {
+	deep := strings.Repeat("{% for k in keys.line %}", 3)
+	deepEnd := strings.Repeat("{% endfor %}", 3)
+	tests := []struct {
+		name    string
+		changes map[string]string // settings.tpl when there is no path
+		file    string
+		line    int
+		reason  string
+	}{
+		{"syntax", map[string]string{"": "a = 1\n{% if %}\n"}, "acme/settings.tpl", 2, ""},
+		{"not closed", map[string]string{"": "a = 1\nb = {{ device.name\n"}, "acme/settings.tpl", 2, "end on its line"},
+		{"unknown tag", map[string]string{"": "{% frobnicate %}\n"}, "acme/settings.tpl", 1, "not part of the template language"},
+		{"ssi", map[string]string{"": "\n{% ssi \"/etc/passwd\" %}\n"}, "acme/settings.tpl", 2, "not part of the template language"},
+		{"now", map[string]string{"": "{% now \"2006\" %}\n"}, "acme/settings.tpl", 1, "not part of the template language"},
+		{"verbatim", map[string]string{"": "{% verbatim %}{% endverbatim %}\n"}, "acme/settings.tpl", 1, "not part of the template language"},
+		{"filter that fills memory", map[string]string{"": "a = {{ device.name|rjust:100000000 }}\n"}, "acme/settings.tpl", 1, "rjust"},
+		{"filter that breaks lines", map[string]string{"": "a = {{ device.name|wordwrap:1 }}\n"}, "acme/settings.tpl", 1, "wordwrap"},
+		{"filter that is never the same", map[string]string{"": "a = {{ device.name|random }}\n"}, "acme/settings.tpl", 1, "random"},
+		{"unknown filter", map[string]string{"": "a = {{ device.name|nope }}\n"}, "acme/settings.tpl", 1, "nope"},
+		{"unknown variable", map[string]string{"": "a = 1\nb = {{ devise.name }}\n"}, "acme/settings.tpl", 2, `unknown variable "devise"`},
+		{"unknown variable in a tag", map[string]string{"": "{% if ower.name %}{% endif %}\n"}, "acme/settings.tpl", 1, `unknown variable "ower"`},
+		{"unknown member", map[string]string{"": "b = {{ time.zonee }}\n"}, "acme/settings.tpl", 1, `unknown variable "time.zonee"`},
+		{"not UTF-8", map[string]string{"": "a = \xff\n"}, "acme/settings.tpl", 0, "UTF-8"},
+		{"a string with a backslash", map[string]string{"": `a = {{ device.name|default:"\"" }}` + "\n"}, "acme/settings.tpl", 1, "string"},
+		{"comment over lines", map[string]string{"": "{# a\nb #}\n"}, "acme/settings.tpl", 1, "comment"},
+		{"includes itself", map[string]string{"": "\n{% include \"acme/settings.tpl\" %}\n"}, "acme/settings.tpl", 2, "back to itself"},
+		{"extends itself", map[string]string{"": "{% extends \"acme/settings.tpl\" %}\n"}, "acme/settings.tpl", 1, "back to itself"},
+		{"a circle of three", map[string]string{
+			"": "{% include \"acme/a.tpl\" %}\n", "acme/a.tpl": "{% include \"acme/b.tpl\" %}\n", "acme/b.tpl": "\n\n{% extends \"acme/settings.tpl\" %}\n",
+		}, "acme/settings.tpl", 1, "back to itself"},
+		{"a macro that includes its file", map[string]string{"": "{% macro m() %}{% include \"acme/settings.tpl\" %}{% endmacro %}\n"}, "acme/settings.tpl", 1, "back to itself"},
+		{"imports itself", map[string]string{"": "{% import \"acme/settings.tpl\" m %}\n"}, "acme/settings.tpl", 1, "back to itself"},
+		{"a recursive macro", map[string]string{"": "{% macro m(x) %}\n{{ m(x) }}{% endmacro %}{{ m(1) }}\n"}, "acme/settings.tpl", 2, "back to itself"},
+		{"macros that call each other", map[string]string{"": "{% macro m() %}{{ n() }}{% endmacro %}\n{% macro n() %}{{ m() }}{% endmacro %}\n"}, "acme/settings.tpl", 2, "back to itself"},
+		{"a macro as a value", map[string]string{"": "{% macro m(x) %}{{ x }}{% endmacro %}\n{{ m(m) }}\n"}, "acme/settings.tpl", 2, "must be called"},
+		{"a call of a value", map[string]string{"": "{% macro m(x) %}{{ x(x) }}{% endmacro %}\n"}, "acme/settings.tpl", 1, "no macro of this file"},
+		{"a call of a member", map[string]string{"": "{{ device.name() }}\n"}, "acme/settings.tpl", 1, "cannot be called"},
+		{"a lazy include", map[string]string{"": "{% include device.name %}\n"}, "acme/settings.tpl", 1, "name of a file in quotes"},
+		{"an include from outside", map[string]string{"": "{% include \"../secret\" %}\n"}, "acme/settings.tpl", 1, "from the root of the template tree"},
+		{"an absolute include", map[string]string{"": "{% include \"/etc/passwd\" %}\n"}, "acme/settings.tpl", 1, "from the root of the template tree"},
+		{"an include of no template", map[string]string{"": "\n{% include \"acme/manifest.yaml\" %}\n"}, "acme/settings.tpl", 2, "no template"},
+		{"loops too deep", map[string]string{"": deep + "{% include \"acme/a.tpl\" %}" + deepEnd + "\n", "acme/a.tpl": deep + deepEnd + "\n"}, "acme/settings.tpl", 1, "for loops"},
+		{"division by zero", map[string]string{"": "a = {{ 1/0 }}\n"}, "acme/settings.tpl", 0, "panic"},
+		{"endless output", map[string]string{"": strings.Repeat("# "+strings.Repeat("x", 8000)+"\n", 100) +
+			"{% for a in keys.line %}{% for b in keys.line %}{% for c in keys.line %}" + strings.Repeat("# "+strings.Repeat("y", 8000)+"\n", 10) + "{% endfor %}{% endfor %}{% endfor %}"},
+			"acme/settings.tpl", 0, "bytes of output"},
+		{"line that is no setting", map[string]string{"": "a = 1\nsomething else\n"}, "acme/settings.tpl", 0, "line 2: want key = value"},
+		{"key twice", map[string]string{"": "a = 1\na = 2\n"}, "acme/settings.tpl", 0, "key a is there twice"},
+		{"last line open", map[string]string{"": "a = 1"}, "acme/settings.tpl", 0, "does not end"},
+		{"broken XML", map[string]string{"acme/page.tpl": "<a>\n<b></a>\n"}, "acme/page.tpl", 0, "line 2"},
+		{"attribute twice", map[string]string{"acme/page.tpl": "<a b=\"1\" b=\"2\"/>\n"}, "acme/page.tpl", 0, "attribute b is there twice"},
+		{"two roots", map[string]string{"acme/page.tpl": "<a/><b/>\n"}, "acme/page.tpl", 0, "2 root elements"},
+		{"text beside the root", map[string]string{"acme/page.tpl": "x<a/>\n"}, "acme/page.tpl", 0, "outside of the root"},
+		{"no root", map[string]string{"acme/page.tpl": "<!-- -->\n"}, "acme/page.tpl", 0, "0 root elements"},
+		{"in a model's template", map[string]string{"acme/t1x/t12/settings.tpl": "oops\n"}, "acme/t1x/t12/settings.tpl", 0, "model t12"},
+		{"in a template by id", map[string]string{"acme/id/special/settings.tpl": "oops\n"}, "acme/id/special/settings.tpl", 0, "want key = value"},
+		{"in an unlisted family", map[string]string{"acme/t9x/settings.tpl": "oops\n"}, "acme/t9x/settings.tpl", 0, "want key = value"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if text, ok := tt.changes[""]; ok {
+				tt.changes["acme/settings.tpl"] = text
+				delete(tt.changes, "")
+			}
+			_, err := Load(acme(tt.changes))
+			wantFileError(t, err, tt.file, tt.line, tt.reason)
+		})
+	}
+}
+
+func TestTemplateLanguage(t *testing.T) {
+	c := loadAcme(t, map[string]string{
+		"acme/settings.tpl": `{% import "acme/macros.tpl" pair, pair as twice -%}
+{% macro own(name, value="none") %}{{ pair(name, value) }}{% endmacro -%}
+{{ own("a", device.name) }}
+{{ own("b") }}
+{{ twice("c", 3) }}
+{% for k in keys.line %}{% if k.type == "line" and not (k.nth) %}d = {{ forloop.Counter }}{% else %}e.{{ k.position }} = {{ k.type }}{% endif %}
+{% endfor -%}
+{% with x="f" y=account.realm %}{{ x }} = {{ y }}{% endwith %}
+{% set z = lines.0.username -%}
+g = {{ z|upper }}
+{% comment %} {{ nonsense }} {% endcomment -%}
+{% include "acme/part.tpl" with name=z only %}
+`,
+		"acme/macros.tpl": `{% macro pair(name, value) export %}{{ name }} = {{ value }}{% endmacro %}`,
+		"acme/part.tpl":   `h = {{ name }}`,
+	})
+	s := NewService(&fakeStore{}, c, Options{})
+	f, err := s.DeviceFile(t.Context(), acmePhone(t), "001122334455.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "a = Desk\nb = none\nc = 3\nd = 1\ne.2 = none\ne.3 = none\ne.4 = none\ne.5 = none\ne.6 = none\nf = acme.example.com\ng = ANN\nh = ann\n"
+	if got := strings.TrimSpace(strings.ReplaceAll(string(f.Body), "\n\n", "\n")) + "\n"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
