@@ -123,11 +123,11 @@ func contentType(h http.Header) string {
 	return t
 }
 
-// openEnvelope reads {"data": ...} and its neighbours; nil for an empty body.
+// openEnvelope reads {"data": ...} and its neighbours; nothing for an empty body.
 // The members stay undecoded until the request is known to be allowed.
 func openEnvelope(raw []byte) (map[string]json.RawMessage, error) {
 	if len(raw) == 0 {
-		return nil, nil
+		return map[string]json.RawMessage{}, nil
 	}
 	var members map[string]json.RawMessage
 	err := json.Unmarshal(raw, &members)

@@ -46,7 +46,7 @@ func xmlScript() provisioner.PhoneScript {
 			{Head: "{mac}-app.log"},
 		},
 		Precedence: "first",
-		Settings: provisioner.PhoneSettings{ //nolint:gosec // names of parameters, no credentials
+		Settings: provisioner.PhoneSettings{
 			Format: "xml", Enabled: "reg.1.on", Username: "reg.1.address", AuthUser: "reg.1.auth.userId",
 			Password: "reg.1.auth.password", DisplayName: "reg.1.displayName", Domain: "reg.1.server.1.address",
 			Port: "reg.1.server.1.port", Proxy: "reg.1.outboundProxy.address", ProxyPort: "reg.1.outboundProxy.port",

@@ -37,6 +37,29 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata"})
 }
 
+func TestExitCodes(t *testing.T) {
+	tests := []struct {
+		want int
+		args string
+	}{
+		{exitOK, "version"},
+		{exitOK, "--help"},
+		{exitUsage, "nonsense"},
+		{exitUsage, "serve --nonsense"},
+		{exitUsage, "account create --name x"},
+		{exitUsage, "device show"},
+		{exitFailed, "device show 001565aabbcc"},
+		{exitFailed, "serve --db.url nonsense"},
+	}
+	for _, tt := range tests {
+		cmd := dialtone(t, t.TempDir(), strings.Fields(tt.args)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != tt.want {
+			t.Errorf("dialtone %s: got exit code %d, want %d\n%s", tt.args, got, tt.want, out)
+		}
+	}
+}
+
 // A process is a running `dialtone serve`.
 type process struct {
 	*exec.Cmd
@@ -122,19 +145,14 @@ func (p *process) stop(t *testing.T) int {
 // waitLog waits for a line of the log that holds every one of the texts.
 func (p *process) waitLog(t *testing.T, texts ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if p.log.has(texts) {
-			return
-		}
-	}
-	t.Fatalf("no log line with %q:\n%s", texts, p.log)
+	wait(t, fmt.Sprintf("a log line with %q", texts), func() bool { return p.log.has(texts) })
 }
 
 // dialtone is the program with args, not started yet. It sees no setting of
 // the environment that the test did not make.
 func dialtone(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), os.Args[0], args...) //nolint:usetesting // outlives t.Context: Cleanup ends it
+	cmd := exec.CommandContext(context.Background(), os.Args[0], args...)
 	cmd.Dir = dir
 	cmd.Env = []string{asDialtone + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	return cmd
@@ -263,6 +281,12 @@ func (b *logBuffer) add(line string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, line)
+}
+
+// Write makes a logBuffer the output of a program.
+func (b *logBuffer) Write(text []byte) (int, error) {
+	b.add(string(text))
+	return len(text), nil
 }
 
 func (b *logBuffer) has(texts []string) bool {

@@ -321,17 +321,13 @@ func TestOverlayWhileServing(t *testing.T) {
 	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
 	a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice)
 	served := func() string { _, body := fetch(t, a.url+"001565aabbcc.boot"); return body }
-	wait := func(text string) {
+	waitFor := func(text string) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(served(), text); time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%q is not served:\n%s\n%s", text, served(), p.log)
-			}
-		}
+		wait(t, text, func() bool { return strings.Contains(served(), text) })
 	}
 	original := served()
 	writeFile(t, file, "#!version:1.0.0.1\ninclude:config \"001565aabbcc.cfg\"\n# ours\n")
-	wait("# ours")
+	waitFor("# ours")
 	writeFile(t, file, "#!version:1.0.0.1\n# broken\n{% if %}\n")
 	p.waitLog(t, "templates not reloaded", "boot.tpl", `"line":3`)
 	if got := served(); !strings.Contains(got, "# ours") {
@@ -340,7 +336,7 @@ func TestOverlayWhileServing(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	wait(original)
+	waitFor(original)
 }
 
 // The proof with programs we did not write: curl fetches both brands' files by
