@@ -84,39 +84,38 @@ func start(t *testing.T, dir string, args ...string) *process {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	addrs := make(chan map[string]string, 1)
 	go func() {
 		defer close(p.done)
-		p.readLog(stderr, addrs)
+		lines := bufio.NewScanner(stderr)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			p.log.add(lines.Text())
+		}
 	}()
 	t.Cleanup(func() { p.kill(t) })
-	select {
-	case found := <-addrs:
-		p.api, p.phones, p.sip = "http://"+found["api"], "http://"+found["phones"], found["sip-udp"]
-	case <-p.done:
-		t.Fatalf("serve ended at once:\n%s", p.log)
-	case <-time.After(30 * time.Second):
-		t.Fatalf("serve is not listening after 30 s:\n%s", p.log)
-	}
+	p.sip = p.listener(t, "sip-tcp") // the last to be bound, at the same port as UDP
+	p.api, p.phones = "http://"+p.listener(t, "api"), "http://"+p.listener(t, "phones")
 	return p
 }
 
-// readLog keeps the log, and tells the addresses once SIP over TCP, the last
-// listener, is bound.
-func (p *process) readLog(stderr io.Reader, addrs chan<- map[string]string) {
-	found := map[string]string{}
-	lines := bufio.NewScanner(stderr)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		p.log.add(lines.Text())
-		var line struct{ Msg, Service, Addr string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			found[line.Service] = line.Addr
-			if line.Service == "sip-tcp" {
-				addrs <- found
+// listener waits for the address that a service logs when it is bound.
+func (p *process) listener(t *testing.T, service string) string {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for text := range strings.Lines(p.log.String()) {
+			var line struct{ Msg, Service, Addr string }
+			if json.Unmarshal([]byte(text), &line) == nil && line.Msg == "listening" && line.Service == service {
+				return line.Addr
 			}
 		}
+		select {
+		case <-p.done:
+			t.Fatalf("serve ended at once:\n%s", p.log)
+		default:
+		}
 	}
+	t.Fatalf("%s is not listening after 30 s:\n%s", service, p.log)
+	return ""
 }
 
 // kill ends the process the hard way, if it still runs.

@@ -2,9 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -385,5 +393,73 @@ func external(t *testing.T, name string, args ...string) {
 	}
 	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// One certificate serves phones over HTTPS and SIP; basic is good enough there.
+func TestTLSListeners(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir)
+	p := start(t, dir, "--db.url", sqliteURL(dir), "--phones.tls_addr", "127.0.0.1:0", "--sip.tls_addr", "127.0.0.1:0",
+		"--phones.tls_cert", cert, "--phones.tls_key", key)
+	p.waitLog(t, `"listening"`, `"sip-tls"`)
+	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+	id := a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice).id(t)
+	var provision struct{ Username, Password string }
+	if err := json.Unmarshal(a.must(t, http.StatusOK, "GET", "devices/"+id+"/provision", "").Data, &provision); err != nil {
+		t.Fatal(err)
+	}
+	external(t, "curl", "-sSf", "--cacert", cert, "-u", provision.Username+":"+provision.Password, "-o", os.DevNull,
+		"https://"+p.listener(t, "phones-tls")+"/001565aabbcc.cfg")
+	roots := x509.NewCertPool()
+	raw, err := os.ReadFile(cert)
+	if err != nil || !roots.AppendCertsFromPEM(raw) {
+		t.Fatal(err)
+	}
+	conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", p.listener(t, "sip-tls"))
+	if err != nil {
+		t.Fatalf("SIP over TLS: %v", err)
+	}
+	_ = conn.Close()
+}
+
+// selfSigned makes a certificate for 127.0.0.1 and gives the PEM files.
+func selfSigned(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "phones"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeFile(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	writeFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+	return cert, key
+}
+
+// An exempt network is never locked out; any other is, after 20 wrong tokens.
+func TestExemptNetwork(t *testing.T) {
+	for exempt, want := range map[string]int{"": http.StatusTooManyRequests, "192.0.2.0/24, 127.0.0.0/8": http.StatusOK} {
+		dir := t.TempDir()
+		p := start(t, dir, "--db.url", sqliteURL(dir), "--limits.exempt", exempt)
+		a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+		a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice)
+		for range 25 {
+			fetch(t, p.phones+"/p/wrong/001565aabbcc.cfg")
+		}
+		if resp, _ := fetch(t, a.url+"001565aabbcc.cfg"); resp.StatusCode != want {
+			t.Errorf("limits.exempt %q: got %d, want %d", exempt, resp.StatusCode, want)
+		}
 	}
 }
