@@ -108,7 +108,6 @@ type BootStep struct {
 // its SIP line.
 type PhoneSettings struct {
 	Format      string `yaml:"format"` // of configuration files: "xml" or "ini"
-	Null        string `yaml:"null"`   // a value that means "not set", "" = none does
 	Enabled     string `yaml:"enabled"`
 	Username    string `yaml:"username"`
 	AuthUser    string `yaml:"auth_user"`

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"dialtone/templates"
 )
 
 func TestOverlay(t *testing.T) {
@@ -56,6 +58,38 @@ func TestOverlayReadsNothingOutside(t *testing.T) {
 	}
 	if _, err := LoadOverlay(acme(nil), filepath.Join(dir, "absent")); err == nil {
 		t.Error("an absent folder loads")
+	}
+}
+
+// A model is added with a manifest line and, if it differs, a template that
+// extends the brand's; no Go and no built-in file changes.
+func TestAddModel(t *testing.T) {
+	dir := t.TempDir()
+	manifest, err := fs.ReadFile(templates.FS, "yealink/manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = "  t4x:\n    label: T4 series\n    models:\n"
+	const line = "      t45x: {label: T45X, lines: 8, line_keys: 20, aliases: [sip-t45x], attributes: {common: \"000000000999\"}}\n"
+	write(t, filepath.Join(dir, "yealink", "manifest.yaml"), strings.Replace(string(manifest), before, before+line, 1))
+	write(t, filepath.Join(dir, "yealink", "t4x", "t45x", "settings.tpl"),
+		"{% extends \"yealink/settings.tpl\" %}\n{% block extra %}\nfeatures.something = 1\n{% endblock %}\n")
+	c, err := LoadOverlay(templates.FS, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewService(&fakeStore{}, c, Options{})
+	phone := newPhone(t, `{"realm": "acme.example.com"}`, "", `{"mac_address": "001565aabbcc", "sip": {"username": "ann"},
+		"provision": {"endpoint_brand": "yealink", "endpoint_family": "t4x", "endpoint_model": "SIP-T45X"}}`)
+	for name, want := range map[string]string{
+		"001565aabbcc.cfg":  "features.something = 1\n",
+		"001565aabbcc.boot": "include:config \"y000000000999.cfg\"\n",
+		"y000000000999.cfg": "sip.notify_reboot_enable = 0\n",
+	} {
+		f, err := s.DeviceFile(t.Context(), phone, name)
+		if err != nil || !strings.Contains(string(f.Body), want) {
+			t.Errorf("%s: %v, want %q in:\n%s", name, err, want, f.Body)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Watcher struct {
 	dir     string
 	log     *slog.Logger
 	seen    string            // signature of what was loaded last, well or not
+	refused bool              // that was not well
 	notify  *fsnotify.Watcher // nil: the system reports no changes
 }
 
@@ -75,11 +76,13 @@ func (w *Watcher) check(ctx context.Context) {
 	}
 	w.seen = signature
 	catalog, err := LoadOverlay(w.base, w.dir)
+	mended := w.refused && err == nil
+	w.refused = err != nil
 	if err != nil {
 		w.refuse(ctx, err)
 		return
 	}
-	if catalog.Hash() != w.service.Catalog().Hash() {
+	if mended || catalog.Hash() != w.service.Catalog().Hash() {
 		w.service.Swap(catalog)
 		w.log.InfoContext(ctx, "templates reloaded", "dir", w.dir, "hash", catalog.Hash()[:12])
 	}
