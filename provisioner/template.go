@@ -77,11 +77,12 @@ func (t *templateTree) read(fsys fs.FS, brand string) error {
 		if err != nil {
 			return &FileError{File: file, Reason: err.Error()}
 		}
-		if entry.IsDir() && (entry.Name() == samplesFolder || entry.Name() == goldensFolder) {
+		hidden := strings.HasPrefix(entry.Name(), ".") // among others what editors leave while a file is open
+		if entry.IsDir() && (hidden || entry.Name() == samplesFolder || entry.Name() == goldensFolder) {
 			return fs.SkipDir
 		}
-		if entry.IsDir() || path.Ext(file) != templateSuffix || strings.HasPrefix(entry.Name(), ".") {
-			return nil // among others what editors leave while a file is open
+		if entry.IsDir() || hidden || path.Ext(file) != templateSuffix {
+			return nil
 		}
 		raw, err := fs.ReadFile(fsys, file)
 		if err != nil {

@@ -76,6 +76,16 @@ func TestTemplateMistakes(t *testing.T) {
 	}
 }
 
+func TestHiddenFilesAreIgnored(t *testing.T) {
+	loadAcme(t, map[string]string{
+		"acme/.#settings.tpl":           "{% broken",
+		"acme/..2026/settings.tpl":      "{% broken",
+		"acme/samples/.plain.json":      "{",
+		".git/settings.tpl":             "{% broken",
+		"acme/goldens/x/x/settings.tpl": "{% broken",
+	})
+}
+
 func TestTemplateLanguage(t *testing.T) {
 	c := loadAcme(t, map[string]string{
 		"acme/settings.tpl": `{% import "acme/macros.tpl" pair, pair as twice -%}
