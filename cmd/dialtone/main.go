@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -36,7 +35,7 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {
-	case err == nil, *started && errors.Is(err, context.Canceled):
+	case err == nil:
 		return exitOK
 	case *started:
 		fmt.Fprintln(os.Stderr, "dialtone:", err)

@@ -32,7 +32,7 @@ func migrateCommand(name, short string, work func(*cobra.Command, *sqlstore.Stor
 			if err != nil {
 				return err
 			}
-			store, err := sqlstore.Open(c.DB.URL, c.logger(cmd.ErrOrStderr()))
+			store, err := sqlstore.Open(c.DB.URL)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ func migrateCommand(name, short string, work func(*cobra.Command, *sqlstore.Stor
 			return t.print(cmd)
 		},
 	}
-	addSettings(cmd, "db.url", "log.")
+	addSettings(cmd, "db.url")
 	addOutput(cmd)
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -56,6 +55,9 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		return fmt.Errorf("templates.dir: %w", err)
 	}
 	store, err := openStore(ctx, c, log)
+	if ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqls
 		return err
 	}
 
-	baseURL, err := phonesURL(c, web.phonesAddr())
+	baseURL, err := phonesURL(c, addrOf(web.phones), addrOf(web.phonesTLS))
 	if err != nil {
 		return err
 	}
@@ -168,12 +170,12 @@ func listenWeb(ctx context.Context, c Config, log *slog.Logger) (*web, error) {
 	return w, nil
 }
 
-// phonesAddr is where phones reach us, "" when they do not.
-func (w *web) phonesAddr() string {
-	if l := cmp.Or(w.phones, w.phonesTLS); l != nil {
-		return l.Addr().String()
+// addrOf is the address of a listener, "" when it is off.
+func addrOf(l net.Listener) string {
+	if l == nil {
+		return ""
 	}
-	return ""
+	return l.Addr().String()
 }
 
 // close ends listeners that no server has taken over; for the others it does

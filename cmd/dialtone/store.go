@@ -7,15 +7,31 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
 
 	"dialtone/models/keyset"
 	"dialtone/models/sqlstore"
 )
 
+// withStore gives a command the configuration and the open database.
+func withStore(cmd *cobra.Command, work func(Config, *sqlstore.Store) error) error {
+	c, err := loadConfig(cmd, os.Environ())
+	if err != nil {
+		return err
+	}
+	store, err := openStore(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(c, store), store.Close())
+}
+
 // openStore opens the database with its keyset and, unless db.migrate says
 // otherwise, brings its schema up to date. The caller closes it.
 func openStore(ctx context.Context, c Config, log *slog.Logger) (*sqlstore.Store, error) {
-	store, err := sqlstore.Open(c.DB.URL, log)
+	store, err := sqlstore.Open(c.DB.URL)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.Ta
 		var others int64
 		err := s.db.WithContext(ctx).Model(&deviceRow{}).Where("id <> ?", d.ID).Where(where, args...).Count(&others).Error
 		if others > 0 {
-			taken = append(taken, &models.TakenError{Field: field, Value: *value})
+			taken = append(taken, &models.TakenError{Field: field})
 		}
 		return err
 	}

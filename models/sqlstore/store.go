@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ type Store struct {
 // "mysql://user:pass@host:port/name?opts". It touches no schema. A MySQL server
 // that does not answer is an error only at the first query, so that a server
 // can start before its database.
-func Open(url string, log *slog.Logger) (*Store, error) {
+func Open(url string) (*Store, error) {
 	target, err := parseURL(url)
 	if err != nil {
 		return nil, err
@@ -52,12 +51,7 @@ func Open(url string, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	db, err := gorm.Open(target.gorm(pool), &gorm.Config{
-		Logger: logger.NewSlogLogger(log, logger.Config{
-			LogLevel:                  logger.Warn,
-			SlowThreshold:             time.Second,
-			ParameterizedQueries:      true, // values are secrets and stay out of logs
-			IgnoreRecordNotFoundError: true,
-		}),
+		Logger:                 logger.Discard, // errors are returned, and logged where they are handled
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		NowFunc:                func() time.Time { return time.Now().UTC() },

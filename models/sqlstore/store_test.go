@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -533,7 +532,7 @@ func TestMigrateTogether(t *testing.T) {
 			var group sync.WaitGroup
 			for range 3 {
 				group.Go(func() {
-					s, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+					s, err := sqlstore.Open(url)
 					if err != nil {
 						t.Error(err)
 						return
@@ -563,7 +562,7 @@ func TestUnavailable(t *testing.T) {
 	}
 	for name, url := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+			s, err := sqlstore.Open(url)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -579,7 +578,7 @@ func TestUnavailable(t *testing.T) {
 
 func TestNoFolderForDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "d.db")
-	_, err := sqlstore.Open("sqlite:"+path, slog.New(slog.DiscardHandler))
+	_, err := sqlstore.Open("sqlite:" + path)
 	if !errors.Is(err, models.ErrUnavailable) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want ErrUnavailable that names the file", err)
 	}
@@ -587,7 +586,7 @@ func TestNoFolderForDatabase(t *testing.T) {
 
 func TestBadURLs(t *testing.T) {
 	for _, url := range []string{"", "sqlite:", "postgres://x", "mysql://", "mysql://u:canary@host", "mysql://u:can%zzary@host/x", "mysql://u:canary@host/x?timeout=soon"} {
-		_, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+		_, err := sqlstore.Open(url)
 		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "db.url") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("Open(%q): got %v, want ErrInvalid that names db.url and no password", url, err)
 		}

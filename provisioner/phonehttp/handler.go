@@ -72,6 +72,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		visit.deliver(file)
 	}
+	visit.log(err)
 	visit.record(file)
 }
 
@@ -95,7 +96,8 @@ func (challengeError) Error() string { return "credentials wanted" }
 var (
 	errMethod  = errors.New("method not allowed")
 	errLocked  = errors.New("too many wrong credentials from this source")
-	errRefused = fmt.Errorf("disabled: %w", models.ErrNotFound)
+	errRefused = fmt.Errorf("device, owner or account is disabled: %w", models.ErrNotFound)
+	errForeign = fmt.Errorf("a phone of another account, or another phone: %w", models.ErrNotFound)
 )
 
 // file is the whole decision: what is asked for, by whom, and its bytes.
@@ -134,12 +136,12 @@ func (v *visit) findPhone() error {
 			return err
 		}
 		if phone.Account.ID != v.account.ID {
-			return models.ErrNotFound
+			return errForeign
 		}
 		v.phone = phone
 	}
 	if mac, _ := v.phone.Device.MAC(); mac != v.want.MAC {
-		return models.ErrNotFound // a phone asks for another phone's file
+		return errForeign
 	}
 	if !v.phone.Enabled() {
 		return errRefused
@@ -171,6 +173,8 @@ func (v *visit) refuse(err error) {
 		v.text(http.StatusTooManyRequests)
 	case errors.Is(err, models.ErrNotFound):
 		v.text(http.StatusNotFound)
+	case errors.Is(err, context.Canceled):
+		v.w.broken = true // the phone hung up: nobody reads an answer
 	default:
 		v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.source, "err", err)
 		v.w.Header().Set("Retry-After", retryAfter)
@@ -184,15 +188,27 @@ func (v *visit) text(status int) {
 	_, _ = fmt.Fprintln(v.w, http.StatusText(status))
 }
 
+// log tells of a request, and why it was refused. Strangers' requests are
+// told only to who wants to know everything: they could fill the disk.
+func (v *visit) log(refused error) {
+	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", v.w.bytes, "remote", v.source}
+	level := slog.LevelDebug
+	if v.account != nil {
+		level = slog.LevelInfo
+		attrs = append(attrs, "account", v.account.ID)
+	}
+	if v.phone != nil {
+		attrs = append(attrs, "device", v.phone.Device.ID)
+	}
+	if refused != nil {
+		attrs = append(attrs, "reason", refused.Error())
+	}
+	v.Log.Log(v.r.Context(), level, "phone request", attrs...)
+}
+
 // record remembers the request for the administrator when it came from
 // somebody known: strangers could fill the database.
 func (v *visit) record(f provisioner.File) {
-	level := slog.LevelInfo
-	if v.account == nil {
-		level = slog.LevelDebug
-	}
-	v.Log.Log(v.r.Context(), level, "phone request", "method", v.r.Method, "file", v.want.Name, "status", v.w.status,
-		"bytes", v.w.bytes, "remote", v.source)
 	if v.account == nil {
 		return
 	}

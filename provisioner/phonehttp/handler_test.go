@@ -321,6 +321,36 @@ func TestStoreFailure(t *testing.T) {
 	}
 }
 
+// A phone that hangs up while we look for its file is not a failure of ours.
+func TestHungUpWhileLooking(t *testing.T) {
+	s := newSite(t)
+	calls := 0
+	s.fail = func() error {
+		if calls++; calls > 1 { // the account is found, the phone is not
+			return fmt.Errorf("phone: %w", context.Canceled)
+		}
+		return nil
+	}
+	s.do(t, "GET", s.token("001565aabbcc.cfg"))
+	if fetch := s.lastFetch(t); fetch.Status != 499 {
+		t.Errorf("recorded: got status %d, want 499", fetch.Status)
+	}
+	if strings.Contains(s.log.String(), "file failed") {
+		t.Errorf("it was logged as a failure:\n%s", s.log.String())
+	}
+}
+
+// An operator sees in the log why a phone that is known gets nothing.
+func TestRefusalIsExplained(t *testing.T) {
+	s := newSite(t)
+	d := s.createDevice(t, s.account, `{"name":"x","mac_address":"001565aabbce","enabled":false,"provision":{"endpoint_brand":"yealink"}}`)
+	s.do(t, "GET", s.token("001565aabbce.cfg"))
+	s.lastFetch(t)
+	if log := s.log.String(); !strings.Contains(log, `reason="device, owner or account is disabled`) || !strings.Contains(log, "device="+d.ID) {
+		t.Errorf("got log:\n%s", log)
+	}
+}
+
 func TestLockout(t *testing.T) {
 	s := newSite(t)
 	for range 20 {

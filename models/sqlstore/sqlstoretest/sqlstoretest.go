@@ -4,7 +4,6 @@ package sqlstoretest
 import (
 	"context"
 	"database/sql"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +26,7 @@ func New(t testing.TB) *sqlstore.Store {
 // after the test.
 func Open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.Open(url, slog.New(slog.DiscardHandler))
+	store, err := sqlstore.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
