@@ -45,6 +45,8 @@ type Store interface {
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
 
+	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
+
 	CreateToken(ctx context.Context, token models.Secret, t *models.Token) error
 	Token(ctx context.Context, token models.Secret) (*models.Token, error)
 
@@ -128,6 +130,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"PUT", "/v2/accounts", s.authenticated(s.createAccount)},
 		{"GET", "/v2/accounts/:account", s.inAccount(s.showAccount)},
 		{"PUT", "/v2/accounts/:account", s.inAccount(s.createAccount)},
+		{"GET", "/v2/accounts/:account/audit", s.inAccount(s.accountAudit)},
 
 		{"GET", "/v2/accounts/:account/users", s.inAccount(s.listUsers)},
 		{"PUT", "/v2/accounts/:account/users", s.inAccount(s.createUser)},
@@ -147,6 +150,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"POST", "/v2/accounts/:account/devices/:device/notify", s.inAccount(s.notifyDevice)},
 		{"GET", "/v2/accounts/:account/devices/:device/notifications", s.inAccount(s.listNotifications)},
 		{"GET", "/v2/accounts/:account/devices/:device/provision", s.inAccount(s.showProvision)},
+		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 	}
 	allowed := map[string][]string{}
 	for _, route := range routes {
@@ -200,7 +204,7 @@ func (r *request) run(ctx context.Context, h handler, checks []check) (*answer, 
 			return nil, err
 		}
 	}
-	return h(ctx, r)
+	return h(models.WithActor(ctx, r.actingAs()), r)
 }
 
 func noRoute(_ context.Context, r *request) (*answer, error) {

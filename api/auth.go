@@ -40,6 +40,7 @@ func (s *server) authenticate(ctx context.Context, r *request) error {
 	if !token.Expires.After(s.Now()) {
 		return &faultError{"invalid credentials", detail{}}
 	}
+	r.login = token
 	if r.account != nil && r.account.ID == token.AccountID {
 		r.actor = r.account
 		return nil

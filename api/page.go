@@ -24,19 +24,30 @@ type page struct {
 // pageOf reads the paging parameters. A key names the last id before its page,
 // so that a page starts right even after documents were deleted.
 func (r *request) pageOf() (start, after string, size int, err error) {
-	size = defaultPage
-	if text := r.parameter("page_size"); text != "" {
-		if size, err = strconv.Atoi(text); err != nil || size < 1 {
-			return "", "", 0, fault("faulty_request", "page_size must be a number of at least 1")
-		}
+	if size, err = r.pageSize(); err != nil {
+		return "", "", 0, err
 	}
 	start = r.parameter("start_key")
 	raw, err := base64.RawURLEncoding.DecodeString(start)
 	if err != nil || start != "" && !models.ValidID(string(raw)) {
-		return "", "", 0, fault("faulty_request", "start_key is not from an earlier answer")
+		return "", "", 0, badStartKey()
 	}
-	return start, string(raw), min(size, maxPage), nil
+	return start, string(raw), size, nil
 }
+
+func (r *request) pageSize() (int, error) {
+	text := r.parameter("page_size")
+	if text == "" {
+		return defaultPage, nil
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil || size < 1 {
+		return 0, fault("faulty_request", "page_size must be a number of at least 1")
+	}
+	return min(size, maxPage), nil
+}
+
+func badStartKey() error { return fault("faulty_request", "start_key is not from an earlier answer") }
 
 // list answers one page of documents, or all of them when paginate is "false".
 // fetch reads at most limit documents by ascending id, from the one that

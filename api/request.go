@@ -45,6 +45,7 @@ type request struct {
 	err         error                      // what is wrong with the body
 	params      gin.Params
 	token       models.Secret
+	login       *models.Token   // the token's
 	actor       *models.Account // the token's
 	account     *models.Account // the path's
 }

@@ -11,16 +11,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dialtone/models"
 	"dialtone/models/keyset"
 	"dialtone/models/sqlstore"
 )
 
-// withStore gives a command the configuration and the open database.
+// withStore gives a command the configuration and the open database. What it
+// writes is put down to the command line.
 func withStore(cmd *cobra.Command, work func(Config, *sqlstore.Store) error) error {
 	c, err := loadConfig(cmd, os.Environ())
 	if err != nil {
 		return err
 	}
+	cmd.SetContext(models.WithActor(cmd.Context(), models.Actor{Via: models.ViaCLI}))
 	store, err := openStore(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
 	if err != nil {
 		return err

@@ -42,11 +42,13 @@ func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey mod
 	}
 	row.APIKeyHash = apiKey.Hash()
 	row.Revision = nextRevision("", row.Document)
-	if err := s.db.WithContext(ctx).Create(&row).Error; err != nil {
-		return storeErr("create account", err)
-	}
 	a.Revision = row.Revision
-	return nil
+	return s.transaction(ctx, "create account", func(tx *gorm.DB) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, created(auditedAccount(a)))
+	})
 }
 
 // Account reads one account.

@@ -44,11 +44,13 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 		return err
 	}
 	row.Revision = nextRevision("", row.Document)
-	if err := s.db.WithContext(ctx).Create(&row).Error; err != nil {
-		return storeErr("create device", err)
-	}
 	d.Revision = row.Revision
-	return nil
+	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, created(auditedDevice(d)))
+	})
 }
 
 // Device reads one device of an account.
@@ -81,7 +83,7 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 	if err != nil {
 		return nil, err
 	}
-	old := d.Meta
+	old, before := d.Meta, auditedDevice(d)
 	if err := change(d); err != nil {
 		return nil, err
 	}
@@ -91,10 +93,16 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 		return nil, err
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
-	if err := replace(s.db.WithContext(ctx), id, old.Revision, &row); err != nil {
-		return nil, storeErr("update device", err)
-	}
 	d.Revision = row.Revision
+	err = s.transaction(ctx, "update device", func(tx *gorm.DB) error {
+		if err := replace(tx, id, old.Revision, &row); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, updated(before, auditedDevice(d)))
+	})
+	if err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -110,17 +118,20 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 		return nil, err
 	}
 	err = s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
-		deleted := tx.Where("id = ? AND revision = ?", id, d.Revision).Delete(&deviceRow{})
-		if deleted.Error == nil && deleted.RowsAffected == 0 {
+		removed := tx.Where("id = ? AND revision = ?", id, d.Revision).Delete(&deviceRow{})
+		if removed.Error == nil && removed.RowsAffected == 0 {
 			return models.ErrConflict
 		}
-		if deleted.Error != nil {
-			return deleted.Error
+		if removed.Error != nil {
+			return removed.Error
 		}
 		if err := tx.Where("device_id = ?", id).Delete(&registrationRow{}).Error; err != nil {
 			return err
 		}
-		return tx.Where("device_id = ?", id).Delete(&syncItemRow{}).Error
+		if err := tx.Where("device_id = ?", id).Delete(&syncItemRow{}).Error; err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, deleted(auditedDevice(d)))
 	})
 	return d, err
 }

@@ -169,13 +169,11 @@ func isWriteConflict(err error) bool {
 func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.DB) error) error {
 	var err error
 	for range 4 {
-		err = storeErr(op, s.db.WithContext(ctx).Transaction(work))
-		var taken *models.TakenError
-		if !errors.Is(err, models.ErrConflict) || errors.As(err, &taken) {
+		if err = s.db.WithContext(ctx).Transaction(work); !isWriteConflict(err) {
 			break
 		}
 	}
-	return err
+	return storeErr(op, err)
 }
 
 // encode is the stored JSON of a document.

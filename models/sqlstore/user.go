@@ -5,6 +5,8 @@ import (
 	"context"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"dialtone/models"
 )
 
@@ -32,11 +34,13 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 		return err
 	}
 	row.Revision = nextRevision("", row.Document)
-	if err := s.db.WithContext(ctx).Create(&row).Error; err != nil {
-		return storeErr("create user", err)
-	}
 	u.Revision = row.Revision
-	return nil
+	return s.transaction(ctx, "create user", func(tx *gorm.DB) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, created(auditedUser(u)))
+	})
 }
 
 // User reads one user of an account.
@@ -82,7 +86,7 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 	if err != nil {
 		return nil, err
 	}
-	old := u.Meta
+	old, before := u.Meta, auditedUser(u)
 	if err := change(u); err != nil {
 		return nil, err
 	}
@@ -92,10 +96,16 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 		return nil, err
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
-	if err := replace(s.db.WithContext(ctx), id, old.Revision, &row); err != nil {
-		return nil, storeErr("update user", err)
-	}
 	u.Revision = row.Revision
+	err = s.transaction(ctx, "update user", func(tx *gorm.DB) error {
+		if err := replace(tx, id, old.Revision, &row); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, updated(before, auditedUser(u)))
+	})
+	if err != nil {
+		return nil, err
+	}
 	return u, nil
 }
 

@@ -1,0 +1,228 @@
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The ways a change can come in.
+const (
+	ViaAPI = "api"
+	ViaCLI = "cli" // the command line, on the machine with the database
+)
+
+// An Actor is who makes a change, and from where.
+type Actor struct {
+	AccountID string // of the token; "" on the command line
+	UserID    string // of the token, "" when it acts for its account only
+	Via       string // ViaAPI or ViaCLI; "" = the server itself
+	Source    string // address of the client
+	RequestID string
+}
+
+type actorKey struct{}
+
+// WithActor says who is responsible for the writes made with the context.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf is who the context says is acting; the zero Actor when it does not.
+func ActorOf(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}
+
+// The kinds of documents that are audited.
+const (
+	KindAccount = "account"
+	KindUser    = "user"
+	KindDevice  = "device"
+)
+
+// The actions that are audited.
+const (
+	ActionCreate = "create"
+	ActionUpdate = "update"
+	ActionDelete = "delete"
+	ActionReveal = "reveal" // somebody was shown the secrets of a rendered file
+)
+
+// An AuditEntry says what was done to one document, by whom. It holds no
+// secret.
+type AuditEntry struct {
+	ID        int64  // grows with time on one database server
+	AccountID string // whose entry it is: the document's account, the parent of a deleted account
+	Kind      string
+	ObjectID  string
+	Action    string
+	Actor     Actor
+	Revision  string // of the document afterwards; of a deleted one the last
+	Detail    string // what was revealed: a file name
+	Changes   []Change
+	Truncated bool     // there were more, or larger, changes than are kept
+	Document  Document // a deleted document's last state, nil otherwise
+	At        time.Time
+}
+
+// A Change is one member that differs. A member that is absent is nil, and so
+// is one that is null.
+type Change struct {
+	Path string `json:"path"` // dotted, "%2E" for a dot inside a name
+	From any    `json:"from"`
+	To   any    `json:"to"`
+}
+
+// Bounds of what one entry keeps.
+const (
+	maxChanges     = 500
+	maxChangeValue = 2 << 10   // bytes of JSON of one value
+	maxChangeBytes = 64 << 10  // bytes of all changes
+	maxLastState   = 256 << 10 // bytes of JSON of a deleted document
+)
+
+// Changes lists by path what makes after of before, secrets masked: a secret
+// that changed goes from "REDACTED" to "REDACTED". Lists are compared whole.
+// What is too large to keep is left out, which truncated tells.
+func Changes(before, after Document) (changes []Change, truncated bool) {
+	d := &difference{}
+	d.objects("", before, after, false)
+	return d.changes, d.truncated
+}
+
+type difference struct {
+	changes   []Change
+	bytes     int
+	truncated bool
+}
+
+func (d *difference) objects(path string, before, after map[string]any, secret bool) {
+	for _, name := range unionOfNames(before, after) {
+		d.values(join(path, name), before[name], after[name], secret || IsSecretName(name))
+	}
+}
+
+func (d *difference) values(path string, before, after any, secret bool) {
+	from, fromIsObject := before.(map[string]any)
+	to, toIsObject := after.(map[string]any)
+	switch {
+	case reflect.DeepEqual(before, after):
+	case fromIsObject && toIsObject, fromIsObject && after == nil && len(from) > 0, toIsObject && before == nil && len(to) > 0:
+		d.objects(path, from, to, secret)
+	default:
+		d.add(Change{path, maskValue(before, secret), maskValue(after, secret)})
+	}
+}
+
+// add keeps a change, as long as there is room for it.
+func (d *difference) add(c Change) {
+	c.From, c.To = d.bounded(c.From), d.bounded(c.To)
+	size := sizeOf(c)
+	if len(d.changes) == maxChanges || d.bytes+size > maxChangeBytes {
+		d.truncated = true
+		return
+	}
+	d.changes, d.bytes = append(d.changes, c), d.bytes+size
+}
+
+// bounded is v, or the beginning of its JSON when it is large.
+func (d *difference) bounded(v any) any {
+	raw, err := json.Marshal(v)
+	if err != nil || len(raw) <= maxChangeValue {
+		return v
+	}
+	d.truncated = true
+	cut := maxChangeValue
+	for !utf8.RuneStart(raw[cut]) {
+		cut--
+	}
+	return string(raw[:cut]) + "..."
+}
+
+func sizeOf(v any) int {
+	raw, _ := json.Marshal(v) // values of a document: they marshal
+	return len(raw)
+}
+
+func unionOfNames(a, b map[string]any) []string {
+	names := make([]string, 0, len(a)+len(b))
+	for name := range a {
+		names = append(names, name)
+	}
+	for name := range b {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func join(path, name string) string {
+	name = strings.ReplaceAll(name, ".", "%2E")
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// secretName finds the member names that hold secrets: words anywhere for
+// those that say it plainly, words of their own for the short ones.
+var secretName = regexp.MustCompile(`(?i:passw|passphrase|passcode|secret|token|credential|api_?key|private_?key|^pvt_)` +
+	`|(?i:^|[^a-z])(?i:pin|pwd|psk|pass)(?i:[^a-z]|$)|[a-z](?:Pin|PIN|Pwd|Psk|Pass)(?:[^a-z]|$)`)
+
+// IsSecretName reports whether a member of that name is to be kept out of
+// sight: "password", "admin_password", "pin", "unlockPin".
+func IsSecretName(name string) bool { return secretName.MatchString(name) }
+
+// Masked is a copy of the document in which secrets read "REDACTED". Empty
+// ones stay empty.
+func (d Document) Masked() Document {
+	return maskObject(d, false)
+}
+
+func maskObject(object map[string]any, secret bool) map[string]any {
+	out := make(map[string]any, len(object))
+	for name, v := range object {
+		out[name] = maskValue(v, secret || IsSecretName(name))
+	}
+	return out
+}
+
+func maskValue(v any, secret bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return maskObject(v, secret)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = maskValue(item, secret)
+		}
+		return out
+	}
+	if !secret || v == nil || v == "" {
+		return v
+	}
+	return redacted
+}
+
+// LastState is what is kept of a deleted document: all of it, secrets masked,
+// or, of an uncommonly large one, the members that are small.
+func (d Document) LastState() (state Document, truncated bool) {
+	state = d.Masked()
+	if sizeOf(map[string]any(state)) <= maxLastState {
+		return state, false
+	}
+	bytes := 0
+	for _, name := range unionOfNames(state, nil) {
+		if bytes += len(name) + sizeOf(state[name]); bytes > maxLastState {
+			bytes -= len(name) + sizeOf(state[name])
+			delete(state, name)
+		}
+	}
+	return state, true
+}
