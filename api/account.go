@@ -33,7 +33,7 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 	if realm, isText := doc["realm"].(string); isText {
 		doc["realm"] = strings.ToLower(realm)
 	}
-	problems := s.schemas["accounts"].complete(doc)
+	problems := s.schemas["accounts"].settle(doc)
 	problems.merge(idErr)
 	if err := problems.err(); err != nil {
 		return nil, err
@@ -46,12 +46,12 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 	if err := s.Store.CreateAccount(ctx, a, models.NewAPIKey()); err != nil {
 		return nil, taken(err, doc)
 	}
-	return created(a.Meta, "/v2/accounts/"+a.ID, publicAccount(a)), nil
+	return created(a.Meta, "/v2/accounts/"+a.ID, s.publicAccount(a)), nil
 }
 
 // showAccount serves GET /v2/accounts/{A}.
 func (s *server) showAccount(_ context.Context, r *request) (*answer, error) {
-	return one(r.account.Meta, publicAccount(r.account)), nil
+	return one(r.account.Meta, s.publicAccount(r.account)), nil
 }
 
 // newRealm names a realm beside the parent's: "1f0a9c3b57.sip.example.com".
@@ -63,8 +63,8 @@ func newRealm(parent string) string {
 	return models.NewID()[:10] + ".sip." + base
 }
 
-func publicAccount(a *models.Account) map[string]any {
-	out := publicDocument(a.Document, a.ID)
+func (s *server) publicAccount(a *models.Account) map[string]any {
+	out := publicDocument(s.schemas["accounts"].completed(a.Document), a.ID)
 	out["created"] = gregorian(a.Created)
 	out["enabled"] = a.Enabled.On()
 	out["realm"] = a.Realm

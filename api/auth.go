@@ -79,7 +79,7 @@ func (s *server) apiAuth(ctx context.Context, r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.schemas["api_auth"].complete(doc).err(); err != nil {
+	if err := s.schemas["api_auth"].settle(doc).err(); err != nil {
 		return nil, err
 	}
 	key := doc.Text("api_key")

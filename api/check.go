@@ -11,7 +11,7 @@ import (
 )
 
 // CheckAccount applies the rules of PUT /v2/accounts to a document that comes
-// another way, and fills in defaults. The error names every field in a line of
+// another way. The error names every field in a line of
 // its own and is ErrInvalid.
 func CheckAccount(doc models.Document) error {
 	schemas, err := loadSchemas()
@@ -21,7 +21,7 @@ func CheckAccount(doc models.Document) error {
 	if realm, isText := doc["realm"].(string); isText {
 		doc["realm"] = strings.ToLower(realm)
 	}
-	found := schemas["accounts"].complete(doc)
+	found := schemas["accounts"].settle(doc)
 	var list []error
 	for _, field := range slices.Sorted(maps.Keys(found)) {
 		for _, code := range slices.Sorted(maps.Keys(found[field])) {

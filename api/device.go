@@ -19,17 +19,18 @@ func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
 	fetch := func(after string, limit int) ([]*models.Device, error) {
 		return s.Store.Devices(ctx, r.account.ID, after, limit)
 	}
-	return list(r, fetch, deviceSummary)
+	return list(r, fetch, s.deviceSummary)
 }
 
-func deviceSummary(d *models.Device) map[string]any {
+func (s *server) deviceSummary(d *models.Device) map[string]any {
+	doc := s.schemas["devices"].completed(d.Document)
 	out := map[string]any{
 		"id":          d.ID,
 		"mac_address": d.MACAddress,
-		"device_type": deviceType(d.Document),
+		"device_type": deviceType(doc),
 		"flags":       []any{},
 	}
-	copyMembers(out, d.Document, "name", "enabled", "owner_id", "mobile", "call_recording", "flags")
+	copyMembers(out, doc, "name", "enabled", "owner_id", "mobile", "call_recording", "flags")
 	if d.SIP.Username != "" {
 		out["username"] = d.SIP.Username
 	}
@@ -42,7 +43,7 @@ func (s *server) showDevice(ctx context.Context, r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(d.Meta, publicDevice(d)), nil
+	return one(d.Meta, s.publicDevice(d)), nil
 }
 
 // device reads the device that the path names.
@@ -55,7 +56,11 @@ func (s *server) device(ctx context.Context, r *request) (*models.Device, error)
 	return d, notFound(err, id)
 }
 
-func publicDevice(d *models.Device) map[string]any { return publicDocument(d.Document, d.ID) }
+func (s *server) publicDevice(d *models.Device) map[string]any {
+	doc := s.schemas["devices"].completed(d.Document)
+	alignExpiry(doc)
+	return publicDocument(doc, d.ID)
+}
 
 // createDevice serves PUT .../devices.
 func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) {
@@ -85,7 +90,7 @@ func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) 
 	if sync {
 		s.checkSync(ctx, r, d.ID)
 	}
-	return created(d.Meta, r.path+"/"+d.ID, publicDevice(d)), nil
+	return created(d.Meta, r.path+"/"+d.ID, s.publicDevice(d)), nil
 }
 
 // replaceDevice serves POST .../devices/{D}: what is not sent is dropped.
@@ -118,7 +123,7 @@ func (s *server) updateDevice(ctx context.Context, r *request, edit func(stored,
 	if sync {
 		s.checkSync(ctx, r, saved.ID)
 	}
-	return one(saved.Meta, publicDevice(saved)), nil
+	return one(saved.Meta, s.publicDevice(saved)), nil
 }
 
 // updateDeviceOnce computes the new document and writes it, unless the stored
@@ -174,7 +179,7 @@ func (s *server) deleteDevice(ctx context.Context, r *request) (*answer, error) 
 	if err != nil {
 		return nil, notFound(err, id)
 	}
-	return one(d.Meta, publicDevice(d)), nil
+	return one(d.Meta, s.publicDevice(d)), nil
 }
 
 // deviceStatus serves GET .../devices/status: the registered devices only.

@@ -73,7 +73,7 @@ func (s *server) notifyDevice(ctx context.Context, r *request) (*answer, error) 
 	if inner := objectAt(doc, "data"); inner != nil && doc["event"] == nil {
 		doc = inner
 	}
-	if err := s.schemas["notify"].complete(doc).err(); err != nil {
+	if err := s.schemas["notify"].settle(doc).err(); err != nil {
 		return nil, err
 	}
 	s.Notify(phone, doc.Text("event"), doc.Text("body.content_type"), []byte(doc.Text("body.data")))

@@ -11,7 +11,7 @@ import (
 	"dialtone/models"
 )
 
-// settleDevice makes doc what is stored: cleaned, with defaults, and checked;
+// settleDevice makes doc what is stored: cleaned and checked, without defaults;
 // all that is wrong with it is reported together. old is the device as it is,
 // nil for a new one.
 func (s *server) settleDevice(ctx context.Context, r *request, doc models.Document, old *models.Device) (problems, error) {
@@ -20,7 +20,7 @@ func (s *server) settleDevice(ctx context.Context, r *request, doc models.Docume
 	dropAccountRealm(doc, r.account.Realm)
 	dropClearedKeys(doc)
 	spellModel(doc)
-	found := s.schemas["devices"].complete(doc)
+	found := s.schemas["devices"].settle(doc)
 	alignExpiry(doc)
 	checkMobile(doc, found)
 	checkSourceIP(doc, found)

@@ -65,11 +65,31 @@ func loadSchemas() (schemas, error) {
 	return out, nil
 }
 
-// complete fills the schema's defaults into doc, converts scalars that have
-// the wrong type but the right text, and reports what is still wrong.
-func (s *schema) complete(doc models.Document) problems {
+// completed is doc with the defaults of what it lacks, as answers show it. They
+// are never stored: what nobody has said is left to the layers below, such as
+// a phone's owner and account.
+func (s *schema) completed(doc models.Document) models.Document {
+	out := doc.Clone()
+	eachMember(s.root, map[string]any(out), func(object map[string]any, name string, member *jsonschema.Schema) {
+		if _, present := object[name]; !present && member.Default != nil {
+			object[name] = cloneJSON(*member.Default)
+		}
+	})
+	return out
+}
+
+// settle converts scalars of doc that have the wrong type but the right text,
+// writes whole numbers without fraction or exponent, and reports what is still
+// wrong.
+func (s *schema) settle(doc models.Document) problems {
 	object := map[string]any(doc)
-	fillDefaults(s.root, object)
+	eachMember(s.root, object, func(object map[string]any, name string, member *jsonschema.Schema) {
+		if n, isNumber := object[name].(json.Number); isNumber && wantsInteger(member) {
+			if plain, whole := integer(n); whole {
+				object[name] = plain
+			}
+		}
+	})
 	failures := leaves(s.root.Validate(object))
 	if convertTypes(object, failures) {
 		failures = leaves(s.root.Validate(object))
@@ -81,13 +101,12 @@ func (s *schema) complete(doc models.Document) problems {
 	return found
 }
 
-// fillDefaults adds the defaults of absent members, and those inside the
-// objects that are present, and writes whole numbers without fraction or
-// exponent.
-func fillDefaults(s *jsonschema.Schema, v any) {
+// eachMember visits the members that a schema declares for an object, present
+// or not, and then those of the objects inside it.
+func eachMember(s *jsonschema.Schema, v any, visit func(object map[string]any, name string, member *jsonschema.Schema)) {
 	for _, part := range append([]*jsonschema.Schema{s.Ref}, s.AllOf...) {
 		if part != nil {
-			fillDefaults(part, v)
+			eachMember(part, v, visit)
 		}
 	}
 	object, isObject := v.(map[string]any)
@@ -95,18 +114,11 @@ func fillDefaults(s *jsonschema.Schema, v any) {
 		return
 	}
 	for name, member := range s.Properties {
-		if _, present := object[name]; !present && member.Default != nil {
-			object[name] = cloneJSON(*member.Default)
-		}
-		if n, isNumber := object[name].(json.Number); isNumber && wantsInteger(member) {
-			if plain, whole := integer(n); whole {
-				object[name] = plain
-			}
-		}
+		visit(object, name, member)
 	}
 	for name, value := range object {
 		for _, member := range membersNamed(s, name) {
-			fillDefaults(member, value)
+			eachMember(member, value, visit)
 		}
 	}
 }

@@ -15,12 +15,13 @@ func (s *server) listUsers(ctx context.Context, r *request) (*answer, error) {
 	fetch := func(after string, limit int) ([]*models.User, error) {
 		return s.Store.Users(ctx, r.account.ID, after, limit)
 	}
-	return list(r, fetch, userSummary)
+	return list(r, fetch, s.userSummary)
 }
 
-func userSummary(u *models.User) map[string]any {
-	out := map[string]any{"id": u.ID, "features": userFeatures(u.Document), "flags": []any{}}
-	copyMembers(out, u.Document, "username", "email", "first_name", "last_name", "priv_level", "feature_level",
+func (s *server) userSummary(u *models.User) map[string]any {
+	doc := s.schemas["users"].completed(u.Document)
+	out := map[string]any{"id": u.ID, "features": userFeatures(doc), "flags": []any{}}
+	copyMembers(out, doc, "username", "email", "first_name", "last_name", "priv_level", "feature_level",
 		"presence_id", "timezone", "flags", "call_recording", "service")
 	return out
 }
@@ -50,7 +51,7 @@ func (s *server) showUser(ctx context.Context, r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(u.Meta, publicUser(u)), nil
+	return one(u.Meta, s.publicUser(u)), nil
 }
 
 // user reads the user that the path names.
@@ -63,7 +64,9 @@ func (s *server) user(ctx context.Context, r *request) (*models.User, error) {
 	return u, notFound(err, id)
 }
 
-func publicUser(u *models.User) map[string]any { return publicDocument(u.Document, u.ID) }
+func (s *server) publicUser(u *models.User) map[string]any {
+	return publicDocument(s.schemas["users"].completed(u.Document), u.ID)
+}
 
 // createUser serves PUT .../users.
 func (s *server) createUser(ctx context.Context, r *request) (*answer, error) {
@@ -89,7 +92,7 @@ func (s *server) createUser(ctx context.Context, r *request) (*answer, error) {
 	if sync {
 		s.syncAccount(ctx, r)
 	}
-	return created(u.Meta, r.path+"/"+u.ID, publicUser(u)), nil
+	return created(u.Meta, r.path+"/"+u.ID, s.publicUser(u)), nil
 }
 
 // replaceUser serves POST .../users/{U}: what is not sent is dropped.
@@ -121,7 +124,7 @@ func (s *server) updateUser(ctx context.Context, r *request, edit func(stored, s
 	if sync {
 		s.syncAccount(ctx, r)
 	}
-	return one(saved.Meta, publicUser(saved)), nil
+	return one(saved.Meta, s.publicUser(saved)), nil
 }
 
 // updateUserOnce computes the new document and writes it, unless the stored
@@ -148,13 +151,13 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 	return saved, notFound(taken(err, doc), old.ID)
 }
 
-// settleUser makes doc what is stored (cleaned, with defaults, without the
+// settleUser makes doc what is stored (cleaned, without defaults and the
 // password) and u's credentials what they become. u holds the user as it was.
 func (s *server) settleUser(u *models.User, doc models.Document) problems {
 	if username := doc.Text("username"); username != "" {
 		doc["username"] = strings.ToLower(username)
 	}
-	found := s.schemas["users"].complete(doc)
+	found := s.schemas["users"].settle(doc)
 	password := models.Secret(doc.Text("password"))
 	delete(doc, "password")
 	if doc.Text("username") == "" && password != "" {

@@ -463,3 +463,31 @@ func TestExemptNetwork(t *testing.T) {
 		}
 	}
 }
+
+// What a device's document leaves unsaid comes from its owner, then its
+// account, then the brand; the defaults that answers show do not stand in the
+// way.
+func TestLayersThroughREST(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--db.url", sqliteURL(dir))
+	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+	owner := a.must(t, http.StatusCreated, "PUT", "users", `{"data":{"first_name":"Ann","last_name":"Lee"}}`).id(t)
+	device := a.must(t, http.StatusCreated, "PUT", "devices", strings.Replace(yealinkDevice, `"name"`, `"owner_id":"`+owner+`","name"`, 1)).id(t)
+	holds := func(when string, lines ...string) {
+		t.Helper()
+		_, body := fetch(t, a.url+"001565aabbcc.cfg")
+		for _, line := range lines {
+			if !strings.Contains(body, "\n"+line+"\n") {
+				t.Errorf("%s: no line %q in\n%s", when, line, body)
+			}
+		}
+	}
+	holds("brand", "account.1.codec.pcmu.enable = 1", "account.1.codec.g722.enable = 1", "account.1.sip_server.1.expires = 300", "account.1.srtp_encryption = 0")
+	a.must(t, http.StatusOK, "PATCH", "users/"+owner, `{"data":{"media":{"audio":{"codecs":["G722","PCMA"]},"encryption":{"methods":["srtp"]}},"sip":{"expire_seconds":900}}}`)
+	holds("owner", "account.1.codec.pcmu.enable = 0", "account.1.codec.g722.priority = 1", "account.1.codec.pcma.priority = 2",
+		"account.1.sip_server.1.expires = 900", "account.1.srtp_encryption = 1")
+	a.must(t, http.StatusOK, "PATCH", "devices/"+device, `{"data":{"media":{"audio":{"codecs":["PCMU"]}},"sip":{"expire_seconds":120}}}`)
+	holds("device", "account.1.codec.pcmu.enable = 1", "account.1.codec.g722.enable = 0", "account.1.sip_server.1.expires = 120", "account.1.srtp_encryption = 1")
+	a.must(t, http.StatusOK, "PATCH", "devices/"+device, `{"data":{"media":null,"sip":{"expire_seconds":null}}}`)
+	holds("owner again", "account.1.codec.pcmu.enable = 0", "account.1.sip_server.1.expires = 900")
+}
