@@ -32,12 +32,12 @@ type Store interface {
 
 	CreateUser(ctx context.Context, u *models.User) error
 	User(ctx context.Context, accountID, id string) (*models.User, error)
-	Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error)
+	ListUsers(ctx context.Context, accountID string, l models.Listing) ([]*models.User, error)
 	UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error)
 
 	CreateDevice(ctx context.Context, d *models.Device) error
 	Device(ctx context.Context, accountID, id string) (*models.Device, error)
-	Devices(ctx context.Context, accountID, after string, limit int) ([]*models.Device, error)
+	ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error)
 	UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error)
 	DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error)
 	DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error)

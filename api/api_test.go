@@ -24,7 +24,7 @@ import (
 // Every password in these tests contains this; no log line may.
 const secretMark = "s3cret"
 
-// A bench is a whole API on an empty SQLite store with a master account.
+// A bench is a whole API on an empty store with a master account.
 type bench struct {
 	*testing.T
 	handler http.Handler
@@ -63,7 +63,12 @@ func (l *lines) String() string {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, store: sqlstoretest.New(t), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	return newBenchOn(t, sqlstoretest.New(t))
+}
+
+func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
+	t.Helper()
+	b := &bench{T: t, store: store, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	b.config = api.Config{
 		Store: b.store,
 		CheckSync: func(p *models.Phone) {

@@ -16,10 +16,20 @@ const maxNotifications = 50
 
 // listDevices serves GET .../devices.
 func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
-	fetch := func(after string, limit int) ([]*models.Device, error) {
-		return s.Store.Devices(ctx, r.account.ID, after, limit)
-	}
-	return list(r, fetch, s.deviceSummary)
+	return list(r, collection[*models.Device]{
+		fetch: func(l models.Listing) ([]*models.Device, error) {
+			return s.Store.ListDevices(ctx, r.account.ID, l)
+		},
+		id:      func(d *models.Device) string { return d.ID },
+		record:  s.deviceRecord,
+		summary: s.deviceSummary,
+	})
+}
+
+// deviceRecord has the defaults, which are shown and not stored: a filter for
+// enabled=true means all that are.
+func (s *server) deviceRecord(d *models.Device) record {
+	return record{kind: "device", accountID: d.AccountID, meta: d.Meta, doc: s.completedDevice(d)}
 }
 
 func (s *server) deviceSummary(d *models.Device) map[string]any {
@@ -57,9 +67,13 @@ func (s *server) device(ctx context.Context, r *request) (*models.Device, error)
 }
 
 func (s *server) publicDevice(d *models.Device) map[string]any {
+	return publicDocument(s.completedDevice(d), d.ID)
+}
+
+func (s *server) completedDevice(d *models.Device) models.Document {
 	doc := s.schemas["devices"].completed(d.Document)
 	alignExpiry(doc)
-	return publicDocument(doc, d.ID)
+	return doc
 }
 
 // createDevice serves PUT .../devices.

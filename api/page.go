@@ -8,11 +8,20 @@ import (
 )
 
 const (
-	defaultPage  = 50
-	maxPage      = 1000   // a larger page_size gets this many, and a next_start_key
-	maxUnpaged   = 20_000 // more documents than this must be paged
-	unpagedBatch = 500
+	defaultPage = 50
+	maxPage     = 1000   // a larger page_size gets this many, and a next_start_key
+	maxRead     = 10_000 // documents that one page may read in search of what its filters let through
+	maxUnpaged  = 20_000 // a list of more documents than this must be paged
+	maxBatch    = 500    // documents read at once
 )
+
+// A collection is a list of documents that clients filter and page.
+type collection[T any] struct {
+	fetch   func(models.Listing) ([]T, error)
+	id      func(T) string
+	record  func(T) record // what filters see
+	summary func(T) map[string]any
+}
 
 // A page says which part of a list an answer is.
 type page struct {
@@ -21,18 +30,61 @@ type page struct {
 	next  string // key of the next page, "" for the last
 }
 
-// pageOf reads the paging parameters. A key names the last id before its page,
-// so that a page starts right even after documents were deleted.
-func (r *request) pageOf() (start, after string, size int, err error) {
-	if size, err = r.pageSize(); err != nil {
-		return "", "", 0, err
+// list answers one page of a collection, or all of it when paginate is "false".
+func list[T any](r *request, c collection[T]) (*answer, error) {
+	filters, err := parseFilters(r.query)
+	if err != nil {
+		return nil, err
 	}
-	start = r.parameter("start_key")
-	raw, err := base64.RawURLEncoding.DecodeString(start)
-	if err != nil || start != "" && !models.ValidID(string(raw)) {
-		return "", "", 0, badStartKey()
+	part, err := r.listing()
+	if err != nil {
+		return nil, err
 	}
-	return start, string(raw), size, nil
+	part.Where = filters.matches()
+	if r.parameter("paginate") == "false" {
+		return c.listAll(part, filters)
+	}
+	found, err := c.read(part, filters, part.Limit+1, maxRead)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{start: r.parameter("start_key")}
+	switch {
+	case len(found.entries) > part.Limit:
+		found.entries = found.entries[:part.Limit]
+		p.next = startKey(found.entries[part.Limit-1].(map[string]any)["id"].(string))
+	case !found.complete:
+		p.next = startKey(found.last)
+	}
+	p.count = len(found.entries)
+	return listed(found.entries, p), nil
+}
+
+// listAll answers the whole of a collection, whatever part was asked for.
+func (c collection[T]) listAll(part models.Listing, filters filters) (*answer, error) {
+	part.After = ""
+	found, err := c.read(part, filters, maxUnpaged+1, maxUnpaged+1)
+	if err != nil {
+		return nil, err
+	}
+	if found.read > maxUnpaged {
+		return nil, fault("range not satisfiable", "the list is too long to be answered at once")
+	}
+	return listed(found.entries, nil), nil
+}
+
+// listing reads the paging parameters.
+func (r *request) listing() (models.Listing, error) {
+	size, err := r.pageSize()
+	if err != nil {
+		return models.Listing{}, err
+	}
+	start := r.parameter("start_key")
+	after, err := base64.RawURLEncoding.DecodeString(start)
+	if err != nil || start != "" && !models.ValidID(string(after)) {
+		return models.Listing{}, badStartKey()
+	}
+	return models.Listing{After: string(after), Descending: r.descending(), Limit: size}, nil
 }
 
 func (r *request) pageSize() (int, error) {
@@ -49,58 +101,51 @@ func (r *request) pageSize() (int, error) {
 
 func badStartKey() error { return fault("faulty_request", "start_key is not from an earlier answer") }
 
-// list answers one page of documents, or all of them when paginate is "false".
-// fetch reads at most limit documents by ascending id, from the one that
-// follows after.
-func list[T any](r *request, fetch func(after string, limit int) ([]T, error), summary func(T) map[string]any) (*answer, error) {
-	if r.parameter("paginate") == "false" {
-		return listAll(fetch, summary)
+// descending is the direction of a list: upwards unless asked for.
+func (r *request) descending() bool {
+	if text := r.parameter("descending"); text != "" {
+		return text == "true"
 	}
-	start, after, size, err := r.pageOf()
-	if err != nil {
-		return nil, err
-	}
-	found, err := fetch(after, size+1)
-	if err != nil {
-		return nil, err
-	}
-	more := len(found) > size
-	entries := summaries(found[:min(len(found), size)], summary)
-	p := &page{count: len(entries), start: start}
-	if more {
-		p.next = base64.RawURLEncoding.EncodeToString([]byte(lastID(entries)))
-	}
-	return listed(entries, p), nil
+	return r.parameter("ascending") == "false"
 }
 
-func listAll[T any](fetch func(after string, limit int) ([]T, error), summary func(T) map[string]any) (*answer, error) {
-	entries, after := []any{}, ""
-	for {
-		found, err := fetch(after, unpagedBatch)
+// startKey names the page that follows the document with this id. It tells a
+// client nothing, and stays good when that document is deleted.
+func startKey(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+
+// A finding is what was found in a part of a collection.
+type finding struct {
+	entries  []any  // summaries of what the filters let through
+	read     int    // documents looked at
+	last     string // id of the last one of them
+	complete bool   // the list ended there
+}
+
+// read goes through a collection until it has found want documents that the
+// filters let through, has read most, or the collection ends.
+func (c collection[T]) read(part models.Listing, filters filters, want, most int) (finding, error) {
+	found := finding{entries: []any{}}
+	for size := want; ; size *= 2 { // a filter that lets little through gets larger batches
+		part.Limit = min(size, maxBatch, most-found.read)
+		batch, err := c.fetch(part)
 		if err != nil {
-			return nil, err
+			return found, err
 		}
-		entries = append(entries, summaries(found, summary)...)
-		if len(found) < unpagedBatch {
-			return listed(entries, nil), nil
+		for _, document := range batch {
+			found.read++
+			found.last = c.id(document)
+			if len(filters) == 0 || filters.keep(c.record(document)) {
+				found.entries = append(found.entries, c.summary(document))
+			}
+			if len(found.entries) == want {
+				return found, nil
+			}
 		}
-		if len(entries) > maxUnpaged {
-			return nil, fault("range not satisfiable", "the list is too long to be answered at once")
+		if found.complete = len(batch) < part.Limit; found.complete || found.read >= most {
+			return found, nil
 		}
-		after = lastID(entries)
+		part.After = found.last
 	}
-}
-
-func summaries[T any](found []T, summary func(T) map[string]any) []any {
-	out := make([]any, 0, len(found))
-	for _, one := range found {
-		out = append(out, summary(one))
-	}
-	return out
-}
-
-func lastID(entries []any) string {
-	return entries[len(entries)-1].(map[string]any)["id"].(string)
 }
 
 // listed answers with a list. Its revision is a hash of what is answered.

@@ -12,10 +12,20 @@ import (
 
 // listUsers serves GET .../users.
 func (s *server) listUsers(ctx context.Context, r *request) (*answer, error) {
-	fetch := func(after string, limit int) ([]*models.User, error) {
-		return s.Store.Users(ctx, r.account.ID, after, limit)
-	}
-	return list(r, fetch, s.userSummary)
+	return list(r, collection[*models.User]{
+		fetch: func(l models.Listing) ([]*models.User, error) {
+			return s.Store.ListUsers(ctx, r.account.ID, l)
+		},
+		id:      func(u *models.User) string { return u.ID },
+		record:  s.userRecord,
+		summary: s.userSummary,
+	})
+}
+
+// userRecord has the defaults, which are shown and not stored: a filter for
+// enabled=true means all that are.
+func (s *server) userRecord(u *models.User) record {
+	return record{kind: "user", accountID: u.AccountID, meta: u.Meta, doc: s.schemas["users"].completed(u.Document)}
 }
 
 func (s *server) userSummary(u *models.User) map[string]any {

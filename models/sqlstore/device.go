@@ -66,10 +66,14 @@ func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Devic
 // Devices lists an account's devices by ascending id from the one that follows
 // after.
 func (s *Store) Devices(ctx context.Context, accountID, after string, limit int) ([]*models.Device, error) {
+	return s.ListDevices(ctx, accountID, models.Listing{After: after, Limit: limit})
+}
+
+// ListDevices reads a part of an account's list of devices.
+func (s *Store) ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error) {
 	var rows []deviceRow
-	err := s.db.WithContext(ctx).Where("account_id = ? AND id > ?", accountID, after).
-		Order("id").Limit(limit).Find(&rows).Error
-	if err != nil {
+	db := s.db.WithContext(ctx).Where("account_id = ?", accountID)
+	if err := listing(db, l, deviceNarrowings).Find(&rows).Error; err != nil {
 		return nil, storeErr("devices", err)
 	}
 	return convert(rows, s.device)

@@ -55,10 +55,14 @@ func (s *Store) User(ctx context.Context, accountID, id string) (*models.User, e
 
 // Users lists an account's users by ascending id from the one that follows after.
 func (s *Store) Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error) {
+	return s.ListUsers(ctx, accountID, models.Listing{After: after, Limit: limit})
+}
+
+// ListUsers reads a part of an account's list of users.
+func (s *Store) ListUsers(ctx context.Context, accountID string, l models.Listing) ([]*models.User, error) {
 	var rows []userRow
-	err := s.db.WithContext(ctx).Where("account_id = ? AND id > ?", accountID, after).
-		Order("id").Limit(limit).Find(&rows).Error
-	if err != nil {
+	db := s.db.WithContext(ctx).Where("account_id = ?", accountID)
+	if err := listing(db, l, userNarrowings).Find(&rows).Error; err != nil {
 		return nil, storeErr("users", err)
 	}
 	return convert(rows, s.user)

@@ -1,0 +1,83 @@
+package sqlstore
+
+import (
+	"strings"
+
+	"gorm.io/gorm"
+
+	"dialtone/models"
+)
+
+// A narrowing turns a match of a member into one of an indexed column. It must
+// not lose a document whose member has the text; it may let others through.
+type narrowing struct {
+	path   string
+	column string
+	value  func(text string) any // nil: the column does not help with this text
+}
+
+// The columns that narrow lists, the most selective first. Only one is used:
+// each has an index in which an account's rows stand by id, so that a part of
+// the list is read as it stands, whatever other conditions a request has.
+var (
+	deviceNarrowings = []narrowing{
+		{"id", "id", clipped(32)},
+		{"mac_address", "mac", asMAC},
+		{"sip.username", "sip_username", asLower},
+		{"owner_id", "owner_id", clipped(32)},
+		{"enabled", "enabled", asOff},
+		{"provision.endpoint_brand", "brand", clipped(64)},
+	}
+	userNarrowings = []narrowing{
+		{"id", "id", clipped(32)},
+		{"username", "username", asLower},
+	}
+)
+
+func asLower(text string) any { return strings.ToLower(strings.ToValidUTF8(text, "?")) }
+
+func asMAC(text string) any {
+	if clean := models.CleanMAC(text); clean != "" {
+		return clean
+	}
+	return nil
+}
+
+// asOff helps to find what is switched off; nearly everything is on.
+func asOff(text string) any {
+	if text == "false" {
+		return false
+	}
+	return nil
+}
+
+func clipped(n int) func(string) any {
+	return func(text string) any { return clip(text, n) }
+}
+
+// listing adds the conditions of a list to a query of an account's rows.
+func listing(db *gorm.DB, l models.Listing, narrowings []narrowing) *gorm.DB {
+	db = narrow(db, l.Where, narrowings).Limit(l.Limit)
+	beyond, order := "id > ?", "id"
+	if l.Descending {
+		beyond, order = "id < ?", "id DESC"
+	}
+	if l.After != "" {
+		db = db.Where(beyond, l.After)
+	}
+	return db.Order(order)
+}
+
+func narrow(db *gorm.DB, matches []models.Match, narrowings []narrowing) *gorm.DB {
+	for _, n := range narrowings {
+		for _, m := range matches {
+			if m.Path != n.path {
+				continue
+			}
+			if value := n.value(m.Text); value != nil {
+				return db.Where(n.column+" = ?", value)
+			}
+		}
+	}
+	return db
+}
