@@ -32,7 +32,14 @@ type Watcher struct {
 
 // NewWatcher makes a watcher of dir, which lies over base.
 func NewWatcher(service *Service, base fs.FS, dir string, log *slog.Logger) *Watcher {
-	return &Watcher{service: service, base: base, dir: dir, log: log}
+	return &Watcher{service: service, base: base, dir: filepath.Clean(dir), log: log}
+}
+
+// concerns reports whether a file belongs to the folder or is the folder
+// itself; what else happens beside it does not matter.
+func (w *Watcher) concerns(file string) bool {
+	inside, err := filepath.Rel(w.dir, file)
+	return err == nil && filepath.IsLocal(inside)
 }
 
 // Run reloads until ctx ends. A broken edit is logged with file, line and
@@ -54,8 +61,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-changes:
-			settled.Reset(watchDebounce)
+		case change := <-changes:
+			if w.concerns(change.Name) {
+				settled.Reset(watchDebounce)
+			}
 		case err := <-failures:
 			w.log.WarnContext(ctx, "template folder", "dir", w.dir, "err", err)
 			settled.Reset(watchDebounce)
@@ -91,6 +100,7 @@ func (w *Watcher) check(ctx context.Context) {
 // scan watches every folder and sums up names, sizes and times of the files.
 func (w *Watcher) scan(ctx context.Context) string {
 	var b strings.Builder
+	w.watch(ctx, filepath.Dir(w.dir)) // sees the folder itself replaced
 	_ = filepath.WalkDir(w.dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			_, _ = fmt.Fprintf(&b, "%s %v\n", file, err)

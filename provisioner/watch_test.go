@@ -113,6 +113,12 @@ func TestWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the built-in file comes back", func() bool { return body() == "name = Desk\n" })
+
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, "name = redeployed\n")
+	eventually(t, "the whole folder replaced", func() bool { return body() == "name = redeployed\n" })
 }
 
 // A folder that was edited before the watcher ran is not missed, and a broken

@@ -63,7 +63,7 @@ func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slo
 		return err
 	}
 	store.Use(keys)
-	if err := store.CheckSealer(ctx); err != nil {
+	if err := store.Ping(ctx); err != nil {
 		return fmt.Errorf("keyset %s and database: %w", path, err)
 	}
 	return nil

@@ -74,14 +74,6 @@ func takeSecret(doc models.Document, name string) models.Secret {
 	return models.Secret(secret)
 }
 
-// CheckSealer reports whether the sealer opens what the database holds:
-// ErrUnavailable when the keyset is not the one that sealed it. An empty
-// database fits any.
-func (s *Store) CheckSealer(ctx context.Context) error {
-	_, err := s.Accounts(ctx, "", 1)
-	return err
-}
-
 // Empty reports whether the database holds no account, hence no secret, yet.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	var accounts int64

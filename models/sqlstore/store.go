@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -84,11 +85,12 @@ func (s *Store) Close() error {
 	return pool.Close()
 }
 
-// Ping reports whether the database answers and has its schema; otherwise the
-// error is ErrUnavailable.
+// Ping reports whether the database answers, has its schema, and holds nothing
+// that the sealer cannot open (an empty database fits any); otherwise the error
+// is ErrUnavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	var ignored int
-	return storeErr("ping", s.db.WithContext(ctx).Raw("SELECT COUNT(*) FROM accounts WHERE id = ''").Scan(&ignored).Error)
+	_, err := s.Accounts(ctx, "", 1)
+	return err
 }
 
 // Driver errors become kinds here and nowhere else.
@@ -166,15 +168,34 @@ func isWriteConflict(err error) bool {
 
 // transaction runs work in one transaction. A deadlock, or on Galera a lost
 // certification, rolls it back and runs the whole of it again, a few times.
+//
+// On MySQL it runs at READ COMMITTED: the default level locks the gaps around
+// rows that are not there, so that phones which register for the first time
+// together would deadlock each other.
 func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.DB) error) error {
-	var err error
-	for range 4 {
-		if err = s.db.WithContext(ctx).Transaction(work); !isWriteConflict(err) {
-			break
+	var options []*sql.TxOptions
+	if s.dialect == dialectMySQL {
+		options = append(options, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	}
+	for attempt := 0; ; attempt++ {
+		err := s.db.WithContext(ctx).Transaction(work, options...)
+		if !isWriteConflict(err) || attempt == maxRetries {
+			return storeErr(op, err)
+		}
+		select {
+		case <-time.After(rand.N(firstPause << attempt)): //nolint:gosec // spreads retries, keeps no secret
+		case <-ctx.Done():
+			return storeErr(op, err)
 		}
 	}
-	return storeErr(op, err)
 }
+
+// How often a transaction is run again, and the longest pause before the first
+// time; it doubles.
+const (
+	maxRetries = 5
+	firstPause = 10 * time.Millisecond
+)
 
 // encode is the stored JSON of a document.
 func encode(doc models.Document) (string, error) {
