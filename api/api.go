@@ -88,6 +88,7 @@ func (c *Config) check() error {
 type server struct {
 	Config
 	schemas schemas
+	docs    map[string]docFile
 }
 
 // New makes the API's handler.
@@ -99,7 +100,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &server{Config: cfg, schemas: schemas}
+	docs, err := loadDocs()
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{Config: cfg, schemas: schemas, docs: docs}
 
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -124,6 +129,10 @@ func (s *server) addRoutes(engine *gin.Engine) {
 	}{
 		{"GET", "/healthz", s.handle(s.healthz)},
 		{"GET", "/readyz", s.handle(s.readyz)},
+		{"GET", "/openapi.yaml", s.doc},
+		{"GET", "/schemas/:file", s.doc},
+		{"GET", "/docs", s.doc},
+		{"GET", "/docs/:file", s.doc},
 
 		{"PUT", "/v2/api_auth", s.open(s.apiAuth)},
 

@@ -72,7 +72,7 @@ type setting struct{ key, value, help string }
 var settings = []setting{
 	{"db.url", "sqlite:dialtone.db", "database: sqlite:PATH or mysql://user:pass@host:port/name"},
 	{"db.migrate", "true", "apply pending migrations at start"},
-	{"api.addr", "127.0.0.1:8000", "REST API, /healthz, /readyz"},
+	{"api.addr", "127.0.0.1:8000", "REST API, /docs, /openapi.yaml, /healthz, /readyz"},
 	{"phones.addr", ":8080", "HTTP for phones; empty = off"},
 	{"phones.tls_addr", "", "HTTPS for phones; empty = off"},
 	{"phones.tls_cert", "", "certificate chain (PEM file) of the TLS listeners"},
