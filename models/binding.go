@@ -55,7 +55,7 @@ type Notification struct {
 type Fetch struct {
 	AccountID string // "" when nothing was known about the asker
 	DeviceID  string
-	MAC       string // as asked for, "" for common files
+	MAC       string // as asked for; of a common file as the User-Agent tells, "" when it does not
 	File      string // path without the token
 	Method    string
 	Status    int
@@ -63,7 +63,7 @@ type Fetch struct {
 	Bytes     int64
 	Source    string // address, no port
 	UserAgent string
-	Firmware  string // parsed from the User-Agent by the brand's manifest
+	Firmware  string // parsed from the User-Agent by the brands' manifests
 	Duration  time.Duration
 	At        time.Time
 }

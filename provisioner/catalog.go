@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"dialtone/models"
 )
 
 const (
@@ -183,18 +185,34 @@ func (c *Catalog) templateFor(m Model, provisionID, name string) string {
 	return ""
 }
 
-// firmware is the "firmware" group of the first user agent pattern of a brand
-// that matches and has one, "" when none does.
-func (c *Catalog) firmware(brand, userAgent string) string {
-	b, ok := c.brands[brand]
-	if !ok || len(userAgent) > 512 {
-		return ""
+// A UserAgent is what a phone tells of itself in its requests.
+type UserAgent struct {
+	Firmware string     // "108.86.0.20"
+	MAC      models.MAC // zero when it does not tell
+}
+
+// userAgent reads a User-Agent by the first pattern of any brand that finds a
+// firmware in it.
+func (c *Catalog) userAgent(header string) UserAgent {
+	if len(header) > maxUserAgent {
+		return UserAgent{}
 	}
-	for _, re := range b.userAgents {
-		match := re.FindStringSubmatch(userAgent)
-		if i := re.SubexpIndex("firmware"); match != nil && i >= 0 && match[i] != "" {
-			return match[i]
+	for _, brand := range c.Brands() {
+		for _, re := range c.brands[brand].userAgents {
+			group := func(name string) string {
+				if match, i := re.FindStringSubmatch(header), re.SubexpIndex(name); match != nil && i >= 0 {
+					return match[i]
+				}
+				return ""
+			}
+			if firmware := group("firmware"); firmware != "" {
+				mac, _ := models.ParseMAC(group("mac")) // many are malformed: then none
+				return UserAgent{firmware, mac}
+			}
 		}
 	}
-	return ""
+	return UserAgent{}
 }
+
+// maxUserAgent is the longest header that is looked at, in bytes.
+const maxUserAgent = 512

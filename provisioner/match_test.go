@@ -156,25 +156,32 @@ func TestModel(t *testing.T) {
 	}
 }
 
-func TestFirmware(t *testing.T) {
+func TestUserAgent(t *testing.T) {
 	s := NewService(nil, builtinCatalog(t), Options{})
-	tests := []struct{ brand, userAgent, want string }{
-		{"yealink", "Yealink SIP-T46S 66.84.0.15 00:15:65:aa:bb:cc", "66.84.0.15"},
-		{"yealink", "yealink SIP-T42G 29.70.0.140 00:15:65:aa:bb:cc", "29.70.0.140"},
-		{"yealink", "Yealink SIP-T56A  58.80.0.25 001565f429a4", "58.80.0.25"},
-		{"yealink", "Yealink SIP VP-T49G 51.80.0.10 00:15:65:aa:bb:cc", "51.80.0.10"},
-		{"yealink", "Yealink-T46G 28.71.0.81 28.1.0.128.0.0.0", "28.71.0.81"},
-		{"yealink", "Yealink SIP-T54W 96.85.0.5", "96.85.0.5"},
-		{"yealink", "curl/8.0", ""},
-		{"polycom", "FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application", "4.1.4.7430"},
-		{"polycom", "FileTransport PolycomVVX-VVX_450-UA/5.9.7.3477 (SN:0004f2aabbcc) Type/Application", "5.9.7.3477"},
-		{"polycom", "FileTransport PolycomVVX-VVX_400-UA/5.0.3.1667 Type/Updater", ""},
-		{"polycom", "PolycomVVX-VVX_450-UA/6.4.3.5017", "6.4.3.5017"},
-		{"acme", "FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430", ""},
+	tests := []struct{ header, firmware, mac string }{
+		{"Yealink SIP-T46S 66.84.0.15 00:15:65:aa:bb:cc", "66.84.0.15", "001565aabbcc"},
+		{"yealink SIP-T42G 29.70.0.140 00:15:65:aa:bb:cc", "29.70.0.140", "001565aabbcc"},
+		{"Yealink SIP-T56A  58.80.0.25 001565f429a4", "58.80.0.25", "001565f429a4"},
+		{"Yealink SIP VP-T49G 51.80.0.10 00:15:65:aa:bb:cc", "51.80.0.10", "001565aabbcc"},
+		{"Yealink SIP-T20P 9.72.0.30 00:15:6525ef16a7c", "9.72.0.30", ""},
+		{"Yealink-T46G 28.71.0.81 28.1.0.128.0.0.0", "28.71.0.81", ""},
+		{"Yealink SIP-T54W 96.85.0.5", "96.85.0.5", ""},
+		{"curl/8.0", "", ""},
+		{"", "", ""},
+		{"FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application", "4.1.4.7430", ""},
+		{"FileTransport PolycomVVX-VVX_450-UA/5.9.7.3477 (SN:0004f2aabbcc) Type/Application", "5.9.7.3477", "0004f2aabbcc"},
+		{"FileTransport PolycomVVX-VVX_400-UA/5.0.3.1667 Type/Updater", "", ""},
+		{"PolycomVVX-VVX_450-UA/6.4.3.5017", "6.4.3.5017", ""},
+		{"Yealink SIP-T46S 66.84.0.15 00:15:65:aa:bb:cc" + strings.Repeat(" ", 1000), "", ""},
 	}
 	for _, tt := range tests {
-		if got := s.Firmware(tt.brand, tt.userAgent); got != tt.want {
-			t.Errorf("%s: firmware of %q is %q, want %q", tt.brand, tt.userAgent, got, tt.want)
+		got := s.UserAgent(tt.header)
+		mac := ""
+		if got.MAC != (models.MAC{}) {
+			mac = got.MAC.String()
+		}
+		if got.Firmware != tt.firmware || mac != tt.mac {
+			t.Errorf("%q: got %+v, want %q and %q", tt.header, got, tt.firmware, tt.mac)
 		}
 	}
 }

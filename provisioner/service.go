@@ -193,11 +193,8 @@ func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func() 
 	}))
 }
 
-// Firmware is the version that a phone of the brand tells in its User-Agent,
-// "" when it tells none.
-func (s *Service) Firmware(brand, userAgent string) string {
-	return s.Catalog().firmware(brand, userAgent)
-}
+// UserAgent is what a phone tells of itself in that header.
+func (s *Service) UserAgent(header string) UserAgent { return s.Catalog().userAgent(header) }
 
 // SyncEvent is the Event header that makes the phone fetch again, by a reboot
 // if asked for; "check-sync" when the brand is unknown. A device may name its

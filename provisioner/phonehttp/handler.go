@@ -224,12 +224,16 @@ func (v *visit) record(f provisioner.File) {
 		Duration:  v.Now().Sub(v.started),
 		At:        v.started.UTC(),
 	}
-	if v.want.HasMAC {
+	agent := v.Files.UserAgent(v.r.UserAgent())
+	fetch.Firmware = agent.Firmware
+	switch {
+	case v.want.HasMAC:
 		fetch.MAC = v.want.MAC.String()
+	case agent.MAC != models.MAC{}:
+		fetch.MAC = agent.MAC.String()
 	}
 	if v.phone != nil {
 		fetch.DeviceID = v.phone.Device.ID
-		fetch.Firmware = v.Files.Firmware(v.phone.Device.Provision.Brand, v.r.UserAgent())
 	}
 	if v.w.broken {
 		fetch.Status, fetch.ETag = statusClientGone, ""

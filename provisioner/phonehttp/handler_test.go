@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,22 +114,25 @@ func (s *site) record(f models.Fetch) {
 	s.fetches = append(s.fetches, f)
 }
 
-func (s *site) lastFetch(t *testing.T) models.Fetch {
+// waitFetches waits for the nth record and gives all there are.
+func (s *site) waitFetches(t *testing.T, n int) []models.Fetch {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		s.mu.Lock()
-		n := len(s.fetches)
+		got := slices.Clone(s.fetches)
 		s.mu.Unlock()
-		if n > 0 {
-			break
+		if len(got) >= n {
+			return got
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.fetches) == 0 {
-		t.Fatal("no fetch was recorded")
-	}
-	return s.fetches[len(s.fetches)-1]
+	t.Fatalf("fewer than %d fetches were recorded", n)
+	return nil
+}
+
+func (s *site) lastFetch(t *testing.T) models.Fetch {
+	t.Helper()
+	fetches := s.waitFetches(t, 1)
+	return fetches[len(fetches)-1]
 }
 
 // token is the path of a file under the account's provisioning URL.
@@ -456,9 +460,35 @@ func TestRecorderOutlivesDatabaseTrouble(t *testing.T) {
 	}
 }
 
+// A common file names no phone; its User-Agent may, within the account.
+func TestRecorderAttributesCommonFiles(t *testing.T) {
+	s := newSite(t)
+	other := s.createAccount(t, "other.example.com")
+	foreign := s.createDevice(t, other, `{"name":"x","mac_address":"001565aabbcd","provision":{"endpoint_brand":"yealink"}}`)
+	recorder := phonehttp.NewRecorder(s.store, slog.New(slog.DiscardHandler))
+	for i, mac := range []string{"00:15:65:aa:bb:cc", "00:15:65:aa:bb:cd", "00:15:65:00:00:00", ""} {
+		s.do(t, "GET", s.token("y000000000108.cfg"), "User-Agent", strings.TrimSpace("Yealink SIP-T46U 108.86.0.20 "+mac))
+		recorder.Record(s.waitFetches(t, i+1)[i])
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	recorder.Run(ctx)
+	own, err := s.store.LastFetches(t.Context(), s.yealink.ID)
+	if err != nil || len(own) != 1 || own[0].File != "y000000000108.cfg" || own[0].Firmware != "108.86.0.20" {
+		t.Errorf("the account's own phone: got %+v, %v", own, err)
+	}
+	if got, err := s.store.LastFetches(t.Context(), foreign.ID); err != nil || len(got) != 0 {
+		t.Errorf("another account's phone: got %+v, %v, want nothing", got, err)
+	}
+}
+
 type brokenFetchStore struct {
 	fail  error
 	calls int
+}
+
+func (*brokenFetchStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
+	return nil, models.ErrNotFound
 }
 
 func (b *brokenFetchStore) RecordFetches(context.Context, []models.Fetch) error {

@@ -3,6 +3,7 @@ package phonehttp
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 // FetchStore keeps the record of fetches.
 type FetchStore interface {
 	RecordFetches(ctx context.Context, fetches []models.Fetch) error
+	PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error)
 }
 
 // A Recorder writes down fetches in batches, off the path of requests.
@@ -73,10 +75,29 @@ func (r *Recorder) Run(ctx context.Context) {
 func (r *Recorder) write(ctx context.Context, batch []models.Fetch) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	for i := range batch {
+		r.attribute(ctx, &batch[i])
+	}
 	if err := r.store.RecordFetches(ctx, batch); err != nil {
 		r.log.ErrorContext(ctx, "fetches not recorded", "count", len(batch), "err", err)
 	}
 	if dropped := r.dropped.Swap(0); dropped > 0 {
 		r.log.WarnContext(ctx, "fetches not recorded", "count", dropped, "err", "the queue was full")
+	}
+}
+
+// attribute finds the phone that fetched a common file: the path names none,
+// but its User-Agent may, and for the record that is good enough within one
+// account.
+func (r *Recorder) attribute(ctx context.Context, f *models.Fetch) {
+	if f.DeviceID != "" || f.MAC == "" || f.Status >= http.StatusBadRequest {
+		return
+	}
+	mac, err := models.ParseMAC(f.MAC)
+	if err != nil {
+		return
+	}
+	if phone, err := r.store.PhoneByMAC(ctx, mac); err == nil && phone.Account.ID == f.AccountID {
+		f.DeviceID = phone.Device.ID
 	}
 }
