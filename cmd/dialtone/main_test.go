@@ -214,6 +214,9 @@ func (a *admin) ask(ctx context.Context, method, path string, body io.Reader) (r
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Auth-Token", a.token)
+	if _, piped := body.(*io.PipeReader); piped {
+		req.Header.Set("Expect", "100-continue") // the body is sent once the server asks for it
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return reply{}, err

@@ -25,7 +25,11 @@ import (
 )
 
 const (
-	drainTimeout  = 4 * time.Second // for requests in flight when told to stop
+	// When told to stop, requests in flight may work on for the first time and
+	// must have been answered after the second.
+	workTimeout  = 2500 * time.Millisecond
+	drainTimeout = 3 * time.Second
+
 	pruneEvery    = time.Hour
 	keepHistory   = 30 * 24 * time.Hour // of fetches and notifications
 	maxAPIHeader  = 64 << 10
@@ -188,13 +192,17 @@ func (w *web) close() {
 	}
 }
 
-// serveHTTP serves until ctx ends, then finishes the requests in flight. A nil
-// listener is off.
+// serveHTTP serves until ctx ends, then finishes the requests in flight: those
+// that still wait for the database after workTimeout are told to come back. A
+// nil listener is off.
 func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHeader int, log *slog.Logger) error {
 	if l == nil {
 		return nil
 	}
+	work, cancelWork := lingering(ctx, workTimeout)
+	defer cancelWork()
 	server := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return work },
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -228,6 +236,16 @@ func replicaName(c Config) string {
 		host = "localhost"
 	}
 	return host + " " + c.SIP.Addr
+}
+
+// lingering is a context that outlives its parent's end by a while.
+func lingering(parent context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(while, cancel) })
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // prune removes old records at start and then every hour.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"database/sql"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -248,6 +249,39 @@ func TestStopFinishesRequests(t *testing.T) {
 		t.Errorf("exit code: got %d, want 0\n%s", got, p.log)
 	}
 	t.Logf("stopped after %v", time.Since(began))
+}
+
+// A request that waits for a database which somebody else has locked is told
+// to come back, and the program still exits with 0.
+func TestStopWhileDatabaseIsLocked(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--db.url", sqliteURL(dir))
+	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+	lock, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "dialtone.db")+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }()
+	tx, err := lock.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	answered := make(chan reply, 1)
+	go func() {
+		r, err := a.ask(context.Background(), "PUT", "devices", strings.NewReader(yealinkDevice))
+		if err != nil {
+			t.Errorf("request in flight: %v", err)
+		}
+		answered <- r
+	}()
+	fetch(t, a.url+"y000000000108.cfg") // its record waits for the lock too
+	if code := p.stop(t); code != exitOK {
+		t.Errorf("exit code: got %d, want 0\n%s", code, p.log)
+	}
+	if r := <-answered; r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
+		t.Errorf("request in flight: got %d %s, want 503 with Retry-After", r.status, r.Message)
+	}
 }
 
 func TestOccupiedPort(t *testing.T) {

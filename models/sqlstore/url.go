@@ -99,7 +99,7 @@ func (t target) open() (*sql.DB, error) {
 func sqliteDSN(path string) string {
 	file := (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 	return "file:" + file + "?" + strings.Join([]string{
-		"_pragma=busy_timeout(3000)",
+		"_pragma=busy_timeout(2500)",
 		"_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)",

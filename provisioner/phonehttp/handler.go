@@ -173,10 +173,12 @@ func (v *visit) refuse(err error) {
 		v.text(http.StatusTooManyRequests)
 	case errors.Is(err, models.ErrNotFound):
 		v.text(http.StatusNotFound)
-	case errors.Is(err, context.Canceled):
-		v.w.broken = true // the phone hung up: nobody reads an answer
 	default:
-		v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.source, "err", err)
+		if errors.Is(err, context.Canceled) {
+			v.w.broken = true // the phone hung up, or we are about to
+		} else {
+			v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.source, "err", err)
+		}
 		v.w.Header().Set("Retry-After", retryAfter)
 		v.text(http.StatusServiceUnavailable)
 	}

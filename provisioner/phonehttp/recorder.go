@@ -14,7 +14,8 @@ const (
 	recordQueue   = 10_000                 // fetches waiting to be written; more are dropped and counted
 	recordBatch   = 500                    // written at once
 	recordEvery   = 200 * time.Millisecond // how long a fetch waits for company
-	recordTimeout = 5 * time.Second        // of one write, and of the last one at the end
+	recordTimeout = 5 * time.Second        // of one write
+	recordAtEnd   = 1500 * time.Millisecond // of writing when told to stop
 )
 
 // FetchStore keeps the record of fetches.
@@ -71,10 +72,11 @@ func (r *Recorder) Run(ctx context.Context) {
 	}
 }
 
-// write stores a batch, also while the program is told to stop.
-func (r *Recorder) write(ctx context.Context, batch []models.Fetch) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+// write stores a batch. Told to stop, it goes on for a moment.
+func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), recordTimeout)
 	defer cancel()
+	defer context.AfterFunc(parent, func() { time.AfterFunc(recordAtEnd, cancel) })()
 	for i := range batch {
 		r.attribute(ctx, &batch[i])
 	}
