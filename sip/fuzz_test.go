@@ -78,7 +78,7 @@ func FuzzPath(f *testing.F) {
 
 // No header makes the check crash or succeed.
 func FuzzAuthorization(f *testing.F) {
-	authority := digestauth.New(time.Now)
+	authority := digestauth.New([]byte("key"), time.Now)
 	f.Add(`Digest username="a", realm="r", nonce="n", uri="sip:r", response="0", qop=auth, nc=00000001, cnonce="c", algorithm=MD5`)
 	f.Add(`Digest realm="r",nonce="",qop="auth-int",nc=ffffffff`)
 	f.Add(`digest realm=r, algorithm=SHA-256, userhash=true`)

@@ -54,7 +54,7 @@ func open(t *testing.T, change func(*sip.Config)) *office {
 		t.Fatal(err)
 	}
 	cfg := sip.Config{
-		Addr: "127.0.0.1:0", Replica: "r1", Store: o.faults, Guard: o.guard, Now: o.clock.now,
+		Addr: "127.0.0.1:0", Replica: "r1", NonceKey: []byte("key"), Store: o.faults, Guard: o.guard, Now: o.clock.now,
 		Log: slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {

@@ -105,7 +105,7 @@ func TestNotifierWithoutWay(t *testing.T) {
 // startServer runs a server with a scripted store on a free port.
 func startServer(t *testing.T, store Store, log *slog.Logger, prepare func(*Server)) (*Server, *net.UDPConn) {
 	t.Helper()
-	s, err := New(Config{Addr: "127.0.0.1:0", Store: store, Guard: openGuard{}, Log: log})
+	s, err := New(Config{Addr: "127.0.0.1:0", NonceKey: []byte("key"), Store: store, Guard: openGuard{}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -470,7 +470,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.cfg.Log = discard
+			tt.cfg.Log, tt.cfg.NonceKey = discard, []byte("key")
 			s, err := sip.New(tt.cfg)
 			if err == nil {
 				err = s.Listen(t.Context())

@@ -49,7 +49,7 @@ func newRegistrar(cfg Config) *registrar {
 		log:        cfg.Log,
 		now:        cfg.Now,
 		replica:    cfg.Replica,
-		digest:     digestauth.New(cfg.Now),
+		digest:     digestauth.New(cfg.NonceKey, cfg.Now),
 		noPassword: models.NewToken(),
 	}
 }

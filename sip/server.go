@@ -60,6 +60,7 @@ type Config struct {
 	Proxy         string        // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
 	Replica       string        // this server's name, kept with bindings whose connection it holds
 	NotifyTimeout time.Duration // for one NOTIFY and its answer; 0 = 10 s
+	NonceKey      []byte        // secret; servers with the same one accept each other's challenges
 	Store         Store
 	Guard         Guard
 	Log           *slog.Logger
@@ -82,6 +83,9 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	if cfg.TLSAddr != "" && (cfg.TLSCert == "" || cfg.TLSKey == "") {
 		return nil, fmt.Errorf("%w sip configuration: TLS on %s needs a certificate and a key file", models.ErrInvalid, cfg.TLSAddr)
+	}
+	if len(cfg.NonceKey) == 0 {
+		return nil, fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)
 	}
 	proxy, err := parseProxy(cfg.Proxy)
 	if err != nil {

@@ -58,82 +58,113 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("templates.dir: %w", err)
 	}
-	store, err := openStore(ctx, c, log)
+	store, keys, err := openStore(ctx, c, log)
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
 	}
 	if err != nil {
 		return err
 	}
+	nonceKey, err := keys.Derive("digest nonces")
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
 	recorder := phonehttp.NewRecorder(store, log)
 	record := inBackground(ctx, recorder.Run) // outlives the listeners
-	err = serveListeners(ctx, c, log, store, catalog, recorder.Record)
+	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, record: recorder.Record}
+	err = s.run(ctx)
 	record.stop()
 	log.InfoContext(ctx, "stopped")
 	return errors.Join(err, store.Close())
 }
 
-// serveListeners binds every listener, joins the parts of the program, and
-// runs them until ctx ends.
-func serveListeners(ctx context.Context, c Config, log *slog.Logger, store *sqlstore.Store,
-	catalog *provisioner.Catalog, record func(models.Fetch),
-) error {
-	exempt, err := c.exempt()
-	if err != nil {
-		return err
-	}
-	guard := lockout.New(exempt, time.Now)
-	web, err := listenWeb(ctx, c, log)
-	if err != nil {
-		return err
-	}
-	defer web.close()
-	sipd, err := sip.New(sip.Config{
-		Addr: c.SIP.Addr, TLSAddr: c.SIP.TLSAddr, TLSCert: c.Phones.TLSCert, TLSKey: c.Phones.TLSKey,
-		Proxy: c.SIP.Proxy, Replica: replicaName(c), Store: store, Guard: guard, Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	if err := sipd.Listen(ctx); err != nil {
-		return err
-	}
+// A server is the program's parts and what joins them.
+type server struct {
+	Config
+	log      *slog.Logger
+	store    *sqlstore.Store
+	nonceKey []byte
+	catalog  *provisioner.Catalog
+	record   func(models.Fetch)
 
-	baseURL, err := phonesURL(c, addrOf(web.phones), addrOf(web.phonesTLS))
-	if err != nil {
-		return err
-	}
-	files := provisioner.NewService(store, catalog, provisioner.Options{
-		BaseURL: baseURL, Registrar: registrar(c, baseURL, sipd.Addrs().UDP.Port()),
-	})
-	admin, err := api.New(api.Config{
-		Store:     store,
-		CheckSync: func(p *models.Phone) { sipd.Notify(sip.NotifyRequest{Phone: p, Event: files.SyncEvent(p, false)}) },
-		Notify: func(p *models.Phone, event, contentType string, body []byte) {
-			sipd.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
-		},
-		Provision: files.Report,
-		Guard:     guard,
-		Version:   version,
-		Log:       log,
-	})
-	if err != nil {
-		return err
-	}
-	phones := phonehttp.New(phonehttp.Config{
-		Files: files, Store: store, Guard: guard, Record: record, Log: log, Now: time.Now,
-	})
+	guard  *lockout.Lockout
+	web    *web
+	sip    *sip.Server
+	files  *provisioner.Service
+	admin  http.Handler
+	phones http.Handler
+}
 
+// run binds every listener, joins the parts, and runs them until ctx ends.
+func (s *server) run(ctx context.Context) error {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	defer s.web.close()
+	if err := s.join(); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx) // the first failure stops the others
-	g.Go(func() error { return sipd.Run(ctx) })
-	g.Go(func() error { return serveHTTP(ctx, web.api, admin, maxAPIHeader, log) })
-	g.Go(func() error { return serveHTTP(ctx, web.phones, phones, maxFileHeader, log) })
-	g.Go(func() error { return serveHTTP(ctx, web.phonesTLS, phones, maxFileHeader, log) })
-	g.Go(func() error { return prune(ctx, store, log) })
-	if dir := c.Templates.Dir; dir != "" {
-		g.Go(func() error { return provisioner.NewWatcher(files, templates.FS, dir, log).Run(ctx) })
+	g.Go(func() error { return s.sip.Run(ctx) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return prune(ctx, s.store, s.log) })
+	if dir := s.Templates.Dir; dir != "" {
+		g.Go(func() error { return provisioner.NewWatcher(s.files, templates.FS, dir, s.log).Run(ctx) })
 	}
 	return g.Wait()
+}
+
+// listen binds every listener: their ports are needed to join the parts.
+func (s *server) listen(ctx context.Context) error {
+	exempt, err := s.exempt()
+	if err != nil {
+		return err
+	}
+	s.guard = lockout.New(exempt, time.Now)
+	s.sip, err = sip.New(sip.Config{
+		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
+		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if s.web, err = listenWeb(ctx, s.Config, s.log); err != nil {
+		return err
+	}
+	if err := s.sip.Listen(ctx); err != nil {
+		s.web.close()
+		return err
+	}
+	return nil
+}
+
+// join makes the parts that answer HTTP, and tells the API how to reach phones
+// and their files: it knows neither SIP nor templates.
+func (s *server) join() error {
+	baseURL, err := phonesURL(s.Config, addrOf(s.web.phones), addrOf(s.web.phonesTLS))
+	if err != nil {
+		return err
+	}
+	s.files = provisioner.NewService(s.store, s.catalog, provisioner.Options{
+		BaseURL: baseURL, Registrar: registrar(s.Config, baseURL, s.sip.Addrs().UDP.Port()),
+	})
+	s.phones = phonehttp.New(phonehttp.Config{
+		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
+	})
+	s.admin, err = api.New(api.Config{
+		Store:     s.store,
+		CheckSync: func(p *models.Phone) { s.sip.Notify(sip.NotifyRequest{Phone: p, Event: s.files.SyncEvent(p, false)}) },
+		Notify: func(p *models.Phone, event, contentType string, body []byte) {
+			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
+		},
+		Provision: s.files.Report,
+		Guard:     s.guard,
+		Version:   version,
+		Log:       s.log,
+	})
+	return err
 }
 
 // web holds the HTTP listeners; those that are off are nil.

@@ -24,7 +24,7 @@ func withStore(cmd *cobra.Command, work func(Config, *sqlstore.Store) error) err
 		return err
 	}
 	cmd.SetContext(models.WithActor(cmd.Context(), models.Actor{Via: models.ViaCLI}))
-	store, err := openStore(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
+	store, _, err := openStore(cmd.Context(), c, c.logger(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
@@ -33,22 +33,23 @@ func withStore(cmd *cobra.Command, work func(Config, *sqlstore.Store) error) err
 
 // openStore opens the database with its keyset and, unless db.migrate says
 // otherwise, brings its schema up to date. The caller closes it.
-func openStore(ctx context.Context, c Config, log *slog.Logger) (*sqlstore.Store, error) {
+func openStore(ctx context.Context, c Config, log *slog.Logger) (*sqlstore.Store, *keyset.Keyset, error) {
 	store, err := sqlstore.Open(c.DB.URL)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := prepareStore(ctx, store, c, log); err != nil {
-		return nil, errors.Join(err, store.Close())
+	keys, err := prepareStore(ctx, store, c, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
 	}
-	return store, nil
+	return store, keys, nil
 }
 
-func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slog.Logger) error {
+func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slog.Logger) (*keyset.Keyset, error) {
 	if c.DB.Migrate {
 		applied, err := store.Migrate(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(applied) > 0 {
 			log.InfoContext(ctx, "migrations applied", "count", len(applied))
@@ -60,13 +61,13 @@ func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slo
 		keys, err = createKeyset(ctx, store, path, log)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	store.Use(keys)
 	if err := store.Ping(ctx); err != nil {
-		return fmt.Errorf("keyset %s and database: %w", path, err)
+		return nil, fmt.Errorf("keyset %s and database: %w", path, err)
 	}
-	return nil
+	return keys, nil
 }
 
 // createKeyset makes the keyset of a new database. Beside a database with

@@ -30,19 +30,20 @@ const (
 	Right
 )
 
-// An Authority makes and knows its own nonces: a time stamp signed with a key
-// that lives as long as the process. It offers MD5 alone, which every phone
+// An Authority makes and knows its own nonces: a time stamp signed with a key.
+// Servers with the same key know each other's. It offers MD5 alone, which every phone
 // speaks (see docs/adr/0002-phone-authentication.md).
 type Authority struct {
-	key [32]byte
+	key []byte
 	now func() time.Time
 }
 
-// New makes an Authority.
-func New(now func() time.Time) *Authority {
-	a := &Authority{now: now}
-	_, _ = rand.Read(a.key[:]) // crypto/rand.Read never fails (it ends the program)
-	return a
+// New makes an Authority with a secret key, which must not be empty.
+func New(key []byte, now func() time.Time) *Authority {
+	if len(key) == 0 {
+		panic("digestauth: no key: anybody could sign nonces")
+	}
+	return &Authority{key, now}
 }
 
 // Challenge is the value of a WWW-Authenticate header. Its nonce counts only
@@ -90,7 +91,7 @@ func (a *Authority) Check(creds *digest.Credentials, realm, client, method strin
 func (a *Authority) nonce(client string) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(a.now().UnixMilli()))
 	raw = append(raw, make([]byte, 8)...)
-	_, _ = rand.Read(raw[8:])
+	_, _ = rand.Read(raw[8:]) // crypto/rand.Read never fails (it ends the program)
 	return base64.RawURLEncoding.EncodeToString(append(raw, a.sign(raw, client)...))
 }
 
@@ -106,7 +107,7 @@ func (a *Authority) fresh(nonce, client string) bool {
 }
 
 func (a *Authority) sign(raw []byte, client string) []byte {
-	mac := hmac.New(sha256.New, a.key[:])
+	mac := hmac.New(sha256.New, a.key)
 	mac.Write(raw)
 	mac.Write([]byte(client))
 	return mac.Sum(nil)[:16]

@@ -31,7 +31,8 @@ func answer(t *testing.T, challenge, password string, change func(*digest.Challe
 func TestCheck(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	clock := func() time.Time { return now }
-	authority, stranger := digestauth.New(clock), digestauth.New(clock)
+	authority, stranger := digestauth.New([]byte("key"), clock), digestauth.New([]byte("another"), clock)
+	replica := digestauth.New([]byte("key"), clock)
 	challenge := authority.Challenge("phones", "192.0.2.1", false)
 	const password = models.Secret("s3cret")
 
@@ -46,7 +47,8 @@ func TestCheck(t *testing.T) {
 		{"wrong password", answer(t, challenge, "secret", nil), digestauth.Wrong},
 		{"another realm", answer(t, authority.Challenge("other", "192.0.2.1", false), "s3cret", nil), digestauth.Wrong},
 		{"SHA-256", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.Algorithm = "SHA-256" }), digestauth.Wrong},
-		{"a nonce from before a restart", answer(t, stranger.Challenge("phones", "192.0.2.1", false), "s3cret", nil), digestauth.Stale},
+		{"the nonce of a server with another key", answer(t, stranger.Challenge("phones", "192.0.2.1", false), "s3cret", nil), digestauth.Stale},
+		{"a replica's nonce", answer(t, replica.Challenge("phones", "192.0.2.1", false), "s3cret", nil), digestauth.Right},
 		{"a made-up nonce", answer(t, challenge, "s3cret", func(c *digest.Challenge) { c.Nonce = "x" }), digestauth.Stale},
 		{"a made-up nonce, wrong password", answer(t, challenge, "guess", func(c *digest.Challenge) { c.Nonce = "x" }), digestauth.Stale},
 		{"another client's nonce", answer(t, authority.Challenge("phones", "192.0.2.2", false), "s3cret", nil), digestauth.Stale},

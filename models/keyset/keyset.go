@@ -4,6 +4,8 @@ package keyset
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -21,7 +23,10 @@ import (
 
 // A Keyset seals and opens secrets (AES-256-GCM). Old keys of the file still
 // open what they sealed.
-type Keyset struct{ primitive tink.AEAD }
+type Keyset struct {
+	primitive tink.AEAD
+	raw       []byte // the file
+}
 
 // Open reads the keyset file at path. A missing file is fs.ErrNotExist.
 func Open(path string) (*Keyset, error) {
@@ -34,7 +39,7 @@ func Open(path string) (*Keyset, error) {
 		// The parser's own words could quote key material.
 		return nil, fmt.Errorf("keyset %s: not a tink keyset in JSON", path)
 	}
-	return fromHandle(handle)
+	return newKeyset(handle, raw)
 }
 
 // Create makes a new keyset and writes it to path with mode 0600. It never
@@ -51,7 +56,7 @@ func Create(path string) (*Keyset, error) {
 	if err := writeNew(path, raw.Bytes()); err != nil {
 		return nil, fmt.Errorf("keyset: %w", err)
 	}
-	return fromHandle(handle)
+	return newKeyset(handle, raw.Bytes())
 }
 
 // writeNew puts the whole file in place at once, or fails if there is one: a
@@ -75,12 +80,22 @@ func writeNew(path string, raw []byte) error {
 	return nil
 }
 
-func fromHandle(handle *tinkset.Handle) (*Keyset, error) {
+func newKeyset(handle *tinkset.Handle, raw []byte) (*Keyset, error) {
 	primitive, err := aead.New(handle)
 	if err != nil {
 		return nil, fmt.Errorf("keyset: %w", err)
 	}
-	return &Keyset{primitive}, nil
+	return &Keyset{primitive, raw}, nil
+}
+
+// Derive is a key of 32 bytes for the purpose named: the same for all servers
+// that share the keyset file, and another one for every other purpose.
+func (k *Keyset) Derive(purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, k.raw, nil, purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive %s key: %w", purpose, err)
+	}
+	return key, nil
 }
 
 // Seal encrypts a secret. The place (account, device, field) is bound to it: a

@@ -46,6 +46,16 @@ func TestKeyset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	derive := func(k *keyset.Keyset, purpose string) string {
+		key, err := k.Derive(purpose)
+		if err != nil || len(key) != 32 {
+			t.Fatalf("Derive: got %d bytes, %v, want 32", len(key), err)
+		}
+		return string(key)
+	}
+	if one := derive(created, "nonces"); one != derive(reopened, "nonces") || one == derive(created, "other") || one == derive(other, "nonces") {
+		t.Error("derived keys: want one for each purpose and keyset, the same after a restart")
+	}
 	if _, err := other.Open(sealed, "devices/d1/sip.password"); err == nil {
 		t.Error("another keyset opens the secret, want an error")
 	}

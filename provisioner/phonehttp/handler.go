@@ -35,12 +35,13 @@ type Guard interface {
 
 // Config is what a Handler works with.
 type Config struct {
-	Files  *provisioner.Service
-	Store  Store
-	Guard  Guard
-	Record func(models.Fetch) // must not block
-	Log    *slog.Logger
-	Now    func() time.Time
+	Files    *provisioner.Service
+	NonceKey []byte // secret; servers with the same one accept each other's challenges
+	Store    Store
+	Guard    Guard
+	Record   func(models.Fetch) // must not block
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // A Handler answers phones. It is safe for concurrent use.
@@ -50,7 +51,7 @@ type Handler struct {
 }
 
 // New makes a Handler.
-func New(c Config) *Handler { return &Handler{c, digestauth.New(c.Now)} }
+func New(c Config) *Handler { return &Handler{c, digestauth.New(c.NonceKey, c.Now)} }
 
 // retryAfter tells a phone, in seconds, when to come back after a failure of
 // ours; until then it keeps the configuration it has.

@@ -61,9 +61,9 @@ func newSite(t *testing.T) *site {
 		Files:  provisioner.NewService(s.store, catalog, provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
 		Store:  &flakyStore{s.store, s},
 		Guard:  lockout.New(nil, time.Now),
-		Record: s.record,
-		Log:    log,
-		Now:    time.Now,
+		Record: s.record, NonceKey: []byte("key"),
+		Log: log,
+		Now: time.Now,
 	})
 	s.Server = httptest.NewServer(handler)
 	t.Cleanup(s.Close)
@@ -528,7 +528,7 @@ func FuzzPath(f *testing.F) {
 	}
 	handler := phonehttp.New(phonehttp.Config{
 		Files: provisioner.NewService(nil, catalog, provisioner.Options{}), Store: emptyStore{}, Guard: noGuard{},
-		Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	f.Fuzz(func(t *testing.T, path string) {
 		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
