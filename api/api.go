@@ -43,6 +43,8 @@ type Store interface {
 	DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
+	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
+	DropBindings(ctx context.Context, bindings []models.Binding) error
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
 
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
@@ -64,7 +66,7 @@ type Guard interface {
 type Config struct {
 	Store Store
 	// CheckSync tells a phone to fetch its files again; it returns at once.
-	CheckSync func(*models.Phone)
+	CheckSync func(CheckSync)
 	// Notify sends any other NOTIFY; it returns at once.
 	Notify func(p *models.Phone, event, contentType string, body []byte)
 	// Provision reports which files a phone is given and which it has.

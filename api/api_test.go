@@ -37,7 +37,7 @@ type bench struct {
 
 	mu       sync.Mutex
 	now      time.Time
-	synced   []string // ids of devices told to check-sync
+	synced   []api.CheckSync
 	notified []string
 	report   provisioner.Report
 	err      error
@@ -71,10 +71,10 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 	b := &bench{T: t, store: store, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	b.config = api.Config{
 		Store: b.store,
-		CheckSync: func(p *models.Phone) {
+		CheckSync: func(c api.CheckSync) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.synced = append(b.synced, p.Device.ID)
+			b.synced = append(b.synced, c)
 		},
 		Notify: func(p *models.Phone, event, contentType string, body []byte) {
 			b.mu.Lock()
@@ -322,7 +322,20 @@ func asJSON(t *testing.T, v any) string {
 	return string(raw)
 }
 
+// syncedOnce are the ids of the devices told to check-sync since the last call,
+// wherever they are registered.
 func (b *bench) syncedOnce() []string {
+	var ids []string
+	for _, c := range b.checkSyncs() {
+		if c.Bindings == nil {
+			ids = append(ids, c.Phone.Device.ID)
+		}
+	}
+	return ids
+}
+
+// checkSyncs are the check-syncs since the last call.
+func (b *bench) checkSyncs() []api.CheckSync {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := b.synced

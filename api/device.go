@@ -101,9 +101,7 @@ func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) 
 	if err := s.Store.CreateDevice(ctx, d); err != nil {
 		return nil, taken(err, doc)
 	}
-	if sync {
-		s.checkSync(ctx, r, d.ID)
-	}
+	s.tellPhones(ctx, r, nil, d, sync)
 	return created(d.Meta, r.path+"/"+d.ID, s.publicDevice(d)), nil
 }
 
@@ -126,45 +124,43 @@ func (s *server) updateDevice(ctx context.Context, r *request, edit func(stored,
 	sync := takeSync(sent)
 	delete(sent, "id")
 	alignExpiry(sent)
-	var saved *models.Device
+	var old, saved *models.Device
 	err = untilWritten(func() error {
-		saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		old, saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if sync {
-		s.checkSync(ctx, r, saved.ID)
-	}
+	s.tellPhones(ctx, r, old, saved, sync)
 	return one(saved.Meta, s.publicDevice(saved)), nil
 }
 
 // updateDeviceOnce computes the new document and writes it, unless the stored
-// one changed in between: ErrConflict.
-func (s *server) updateDeviceOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (*models.Device, error) {
-	old, err := s.device(ctx, r)
+// one changed in between: ErrConflict. It returns the device before and after.
+func (s *server) updateDeviceOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (old, saved *models.Device, err error) {
+	old, err = s.device(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	doc := edit(old.Document)
 	found, err := s.settleDevice(ctx, r, doc, old)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := found.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := r.ifMatch(old.Revision); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	saved, err := s.Store.UpdateDevice(ctx, r.account.ID, old.ID, func(d *models.Device) error {
+	saved, err = s.Store.UpdateDevice(ctx, r.account.ID, old.ID, func(d *models.Device) error {
 		if d.Revision != old.Revision {
 			return models.ErrConflict
 		}
 		return d.SetDocument(doc)
 	})
-	return saved, notFound(taken(err, doc), old.ID)
+	return old, saved, notFound(taken(err, doc), old.ID)
 }
 
 // untilWritten repeats a read-compute-write while other writers come first.
@@ -186,14 +182,21 @@ func (s *server) deleteDevice(ctx context.Context, r *request) (*answer, error) 
 		return nil, err
 	}
 	var d *models.Device
+	var bindings []models.Binding
 	err = untilWritten(func() error {
+		bindings = s.bindings(ctx, r, id) // the deletion takes them along
 		d, err = s.Store.DeleteDevice(ctx, r.account.ID, id, func(d *models.Device) error { return r.ifMatch(d.Revision) })
 		return err
 	})
 	if err != nil {
 		return nil, notFound(err, id)
 	}
-	return one(d.Meta, s.publicDevice(d)), nil
+	if phone := (&models.Phone{Device: d, Account: r.account}); phone.AOR() != "" {
+		s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode(), Bindings: bindings})
+	}
+	data := s.publicDevice(d)
+	data["_read_only"] = map[string]any{"deleted": true}
+	return one(d.Meta, data), nil
 }
 
 // deviceStatus serves GET .../devices/status: the registered devices only.

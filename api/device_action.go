@@ -19,7 +19,7 @@ func (s *server) syncDevice(ctx context.Context, r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.CheckSync(phone)
+	s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode()})
 	return ok("sync request sent"), nil
 }
 
@@ -44,7 +44,7 @@ func (s *server) checkSync(ctx context.Context, r *request, deviceIDs ...string)
 			s.Log.WarnContext(ctx, "check-sync not sent", "account", r.account.ID, "device", id, "err", err)
 			continue
 		}
-		s.CheckSync(phone)
+		s.CheckSync(CheckSync{Phone: phone})
 	}
 }
 

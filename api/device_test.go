@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -281,8 +282,9 @@ func TestDeviceType(t *testing.T) {
 func TestDeleteDevice(t *testing.T) {
 	b := newBench(t)
 	path := b.device(`{"name":"a","mac_address":"001565aabbcc"}`)
-	if got := b.do("DELETE", path, "").want(http.StatusOK).at("name"); got != "a" {
-		t.Errorf("name %v", got)
+	r := b.do("DELETE", path, "").want(http.StatusOK)
+	if r.at("name") != "a" || r.at("_read_only.deleted") != true {
+		t.Errorf("answer %s", r.body)
 	}
 	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
 		b.do(method, path, "").fails(http.StatusNotFound, "bad_identifier")
@@ -432,14 +434,20 @@ func TestConcurrentCreatesOfOneMAC(t *testing.T) {
 	}
 }
 
-// register gives the device a live contact binding.
+// register gives the device a live contact binding for an hour.
 func (b *bench) register(devicePath string) {
 	b.Helper()
-	id := devicePath[len(devicePath)-32:]
-	err := b.store.UpdateBindings(b.Context(), id, func([]models.Binding) ([]models.Binding, error) {
+	account, id := strings.Split(devicePath, "/")[3], devicePath[len(devicePath)-32:]
+	phone, err := b.store.PhoneByID(b.Context(), account, id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := time.Now().Truncate(time.Second)
+	err = b.store.UpdateBindings(b.Context(), id, func([]models.Binding) ([]models.Binding, error) {
 		return []models.Binding{{
-			AccountID: strings.Split(devicePath, "/")[3], DeviceID: id, AOR: "sip:x@y", Contact: "sip:x@192.0.2.9", Transport: "udp",
-			CallID: "c", CSeq: 1, Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+			AccountID: account, DeviceID: id, AOR: phone.AOR(), Contact: "sip:x@192.0.2.9", Transport: "udp",
+			Received: netip.MustParseAddrPort("198.51.100.3:1024"), UserAgent: "Acme 1", CallID: "c", CSeq: 1,
+			Expires: at.Add(time.Hour), Modified: at,
 		}}, nil
 	})
 	if err != nil {

@@ -62,10 +62,12 @@ func takeID(doc models.Document) (string, problems) {
 	return id, nil
 }
 
-// takeSync removes "sync" and reports whether it was on.
+// takeSync removes "sync" and reports whether it was on. Its companion
+// "reboot", see syncMode, is a parameter too and not stored.
 func takeSync(doc models.Document) bool {
 	v := doc["sync"]
 	delete(doc, "sync")
+	delete(doc, "reboot")
 	return v == true || v == "true"
 }
 

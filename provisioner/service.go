@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -196,26 +197,44 @@ func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func() 
 // UserAgent is what a phone tells of itself in that header.
 func (s *Service) UserAgent(header string) UserAgent { return s.Catalog().userAgent(header) }
 
-// SyncEvent is the Event header that makes the phone fetch again, by a reboot
-// if asked for; "check-sync" when the brand is unknown. A device may name its
-// own in provision.check_sync_event, _reboot and _reload, as Kazoo's do.
-func (s *Service) SyncEvent(phone *models.Phone, reboot bool) string {
-	doc := phone.Device.Document
-	if event := doc.Text("provision.check_sync_event"); event != "" {
-		member := map[bool]string{true: "provision.check_sync_reboot", false: "provision.check_sync_reload"}[reboot]
-		if suffix := doc.Text(member); suffix != "" {
-			event += ";" + suffix
-		}
-		return event
+// How a phone is told to fetch its files again.
+const (
+	SyncPlain  SyncMode = ""       // as the brand likes it: without a reboot where that is possible
+	SyncReboot SyncMode = "reboot" // by a reboot
+	SyncReload SyncMode = "reload" // expressly without one
+)
+
+// A SyncMode is one of the Sync constants.
+type SyncMode string
+
+// SyncEvent is the Event header that makes the phone fetch again; "check-sync"
+// when the brand is unknown. A device may name its own in
+// provision.check_sync_event, with what _reboot and _reload append to it, as
+// Kazoo's do.
+func (s *Service) SyncEvent(phone *models.Phone, mode SyncMode) string {
+	own, suffix := ownSyncEvent(phone.Device.Document, mode)
+	if suffix != "" {
+		return cmp.Or(own, "check-sync") + ";" + suffix
+	}
+	if own != "" {
+		return own
 	}
 	m, ok := s.Catalog().Manifest(phone.Device.Provision.Brand)
 	switch {
 	case !ok:
 		return "check-sync"
-	case reboot:
+	case mode == SyncReboot:
 		return m.CheckSync.Reboot
 	}
 	return m.CheckSync.Resync
+}
+
+// ownSyncEvent is what a device document says of its check-sync.
+func ownSyncEvent(doc models.Document, mode SyncMode) (event, suffix string) {
+	if mode != SyncPlain {
+		suffix = doc.Text("provision.check_sync_" + string(mode))
+	}
+	return doc.Text("provision.check_sync_event"), suffix
 }
 
 // URL is where the account's phones fetch their files, see AccountURL.

@@ -214,21 +214,24 @@ func TestSyncEvent(t *testing.T) {
 	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
 	tests := []struct {
 		name, provision string
-		reboot          bool
+		mode            SyncMode
 		want            string
 	}{
-		{"resync", `{"endpoint_brand": "yealink"}`, false, "check-sync;reboot=false"},
-		{"reboot", `{"endpoint_brand": "yealink"}`, true, "check-sync;reboot=true"},
-		{"other brand", `{"endpoint_brand": "polycom"}`, true, "check-sync"},
-		{"unknown brand", `{"endpoint_brand": "acme"}`, true, "check-sync"},
-		{"own event", `{"endpoint_brand": "yealink", "check_sync_event": "resync"}`, true, "resync"},
-		{"own reboot", `{"check_sync_event": "resync", "check_sync_reboot": "reboot=now"}`, true, "resync;reboot=now"},
-		{"own reload", `{"check_sync_event": "resync", "check_sync_reload": "reboot=no"}`, false, "resync;reboot=no"},
+		{"resync", `{"endpoint_brand": "yealink"}`, SyncPlain, "check-sync;reboot=false"},
+		{"reboot", `{"endpoint_brand": "yealink"}`, SyncReboot, "check-sync;reboot=true"},
+		{"other brand", `{"endpoint_brand": "polycom"}`, SyncReboot, "check-sync"},
+		{"unknown brand", `{"endpoint_brand": "acme"}`, SyncReboot, "check-sync"},
+		{"own event", `{"endpoint_brand": "yealink", "check_sync_event": "resync"}`, SyncReboot, "resync"},
+		{"own reboot", `{"check_sync_event": "resync", "check_sync_reboot": "reboot=now"}`, SyncReboot, "resync;reboot=now"},
+		{"own reload", `{"check_sync_event": "resync", "check_sync_reload": "reboot=no"}`, SyncReload, "resync;reboot=no"},
+		{"own plain", `{"check_sync_event": "resync", "check_sync_reload": "reboot=no"}`, SyncPlain, "resync"},
+		{"own reboot of the usual event", `{"endpoint_brand": "yealink", "check_sync_reboot": "now"}`, SyncReboot, "check-sync;now"},
+		{"reload", `{"endpoint_brand": "yealink"}`, SyncReload, "check-sync;reboot=false"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			phone := newPhone(t, `{}`, "", `{"provision": `+tt.provision+`}`)
-			if got := s.SyncEvent(phone, tt.reboot); got != tt.want {
+			if got := s.SyncEvent(phone, tt.mode); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

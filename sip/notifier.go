@@ -30,6 +30,10 @@ type NotifyRequest struct {
 	Event       string // the Event header, verbatim: "check-sync;reboot=true"
 	ContentType string // "" = no Content-Type
 	Body        []byte
+	// Bindings are the contacts to reach, for a phone whose registration is
+	// taken away meanwhile. Nil = those that it has when the NOTIFY is sent;
+	// empty = none. With a proxy they do not matter.
+	Bindings []models.Binding
 }
 
 // notifier works off a queue of NotifyRequests and records what became of them.
@@ -130,7 +134,7 @@ func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 		n.giveUp(ctx, r, reason)
 		return
 	}
-	targets, err := n.targets(ctx, r.Phone)
+	targets, err := n.targets(ctx, r)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		n.log.InfoContext(ctx, "NOTIFY dropped: the device is gone", "device", r.Phone.Device.ID, "account", r.Phone.Account.ID)
@@ -139,6 +143,8 @@ func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 		n.log.ErrorContext(ctx, "bindings not read", "device", r.Phone.Device.ID, "account", r.Phone.Account.ID, "err", err)
 		n.giveUp(ctx, r, "storage did not answer")
 		return
+	case len(targets) == 0 && r.Bindings != nil:
+		return // nobody was to be reached
 	case len(targets) == 0:
 		n.giveUp(ctx, r, "not registered")
 		return
@@ -167,15 +173,18 @@ func (r NotifyRequest) invalid() string {
 }
 
 // targets are the places a phone's NOTIFYs go to.
-func (n *notifier) targets(ctx context.Context, phone *models.Phone) ([]target, error) {
+func (n *notifier) targets(ctx context.Context, r NotifyRequest) ([]target, error) {
 	if n.proxy.host != "" {
-		return []target{proxyTarget(phone, n.proxy)}, nil
+		return []target{proxyTarget(r.Phone, n.proxy)}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	bindings, err := n.store.Bindings(ctx, phone.Device.ID)
-	if err != nil {
-		return nil, err
+	bindings := r.Bindings
+	if bindings == nil {
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+		var err error
+		if bindings, err = n.store.Bindings(ctx, r.Phone.Device.ID); err != nil {
+			return nil, err
+		}
 	}
 	now := n.now()
 	var targets []target

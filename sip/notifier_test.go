@@ -333,6 +333,53 @@ func TestNotifyDeleted(t *testing.T) {
 	}
 }
 
+// A request that carries bindings reaches these, although they are gone; a
+// connection that is gone is not opened again.
+func TestNotifyDroppedBindings(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	udp, tcp := o.udp(t), o.tcp(t)
+	udp.mustRegister(t, "<sip:a@10.0.0.1>")
+	tcp.mustRegister(t, "<sip:a@10.0.0.2;transport=tcp>")
+	flush := checkSync(ann)
+	flush.Bindings = o.bindings(t, ann)
+	if len(flush.Bindings) != 2 {
+		t.Fatalf("got %+v", flush.Bindings)
+	}
+	if err := o.store.DropBindings(t.Context(), flush.Bindings); err != nil {
+		t.Fatal(err)
+	}
+	o.Notify(flush)
+	for _, w := range []*wire{udp, tcp} {
+		w.respond(t, w.read(t), "200 OK")
+	}
+	for _, n := range o.outcomes(t, ann, 2) {
+		if n.State != models.NotifyAccepted {
+			t.Errorf("got %+v", n)
+		}
+	}
+
+	// Nobody answers in the place of a connection that has ended, and nobody
+	// is told of those who were not to be reached.
+	if err := tcp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flush.Bindings = slices.DeleteFunc(flush.Bindings, func(b models.Binding) bool { return b.Transport == "udp" })
+	eventually(t, "an unreachable phone", func() bool {
+		known := len(o.outcomes(t, ann, 2))
+		o.Notify(flush)
+		return o.outcomes(t, ann, known+1)[0].Reason == "the phone's connection is gone"
+	})
+	known := len(o.outcomes(t, ann, 3))
+	nobody := checkSync(ann)
+	nobody.Bindings = []models.Binding{}
+	o.Notify(nobody)
+	o.Notify(checkSync(ann)) // is told "not registered", after the one before
+	if got := o.outcomes(t, ann, known+1); len(got) != known+1 || got[0].Reason != "not registered" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestNotifyAlongPath(t *testing.T) {
 	o := open(t, nil)
 	ann := o.ann(t)

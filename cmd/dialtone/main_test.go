@@ -77,6 +77,15 @@ func start(t *testing.T, dir string, args ...string) *process {
 		"serve", "--api.addr", "127.0.0.1:0", "--phones.addr", "127.0.0.1:0", "--sip.addr", "127.0.0.1:0", "--log.format", "json",
 	}, args...)
 	p := &process{Cmd: dialtone(t, dir, args...), log: &logBuffer{}, done: make(chan struct{})}
+	p.run(t)
+	p.sip = p.listener(t, "sip-tcp") // the last to be bound, at the same port as UDP
+	p.api, p.phones = "http://"+p.listener(t, "api"), "http://"+p.listener(t, "phones")
+	return p
+}
+
+// run starts the process and collects its log until the test ends.
+func (p *process) run(t *testing.T) {
+	t.Helper()
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +102,6 @@ func start(t *testing.T, dir string, args ...string) *process {
 		}
 	}()
 	t.Cleanup(func() { p.kill(t) })
-	p.sip = p.listener(t, "sip-tcp") // the last to be bound, at the same port as UDP
-	p.api, p.phones = "http://"+p.listener(t, "api"), "http://"+p.listener(t, "phones")
-	return p
 }
 
 // listener waits for the address that a service logs when it is bound.

@@ -154,8 +154,10 @@ func (s *server) join() error {
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
 	})
 	s.admin, err = api.New(api.Config{
-		Store:     s.store,
-		CheckSync: func(p *models.Phone) { s.sip.Notify(sip.NotifyRequest{Phone: p, Event: s.files.SyncEvent(p, false)}) },
+		Store: s.store,
+		CheckSync: func(c api.CheckSync) {
+			s.sip.Notify(sip.NotifyRequest{Phone: c.Phone, Event: s.files.SyncEvent(c.Phone, c.Mode), Bindings: c.Bindings})
+		},
 		Notify: func(p *models.Phone, event, contentType string, body []byte) {
 			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
 		},

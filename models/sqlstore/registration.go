@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -69,6 +70,28 @@ func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func
 			return err
 		}
 		return replaceBindings(tx, deviceID, remaining)
+	})
+}
+
+// DropBindings removes these bindings, of one device or of several in the order
+// of their ids. One that its phone has renewed since they were read stays.
+func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) error {
+	return s.transaction(ctx, "drop bindings", func(tx *gorm.DB) error {
+		locked := ""
+		for _, b := range bindings {
+			if b.DeviceID != locked {
+				if err := s.lockDevice(tx, b.DeviceID); err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+					return err
+				}
+				locked = b.DeviceID
+			}
+			err := tx.Where("device_id = ? AND binding_key = ? AND call_id = ? AND cseq = ? AND modified = ?",
+				b.DeviceID, bindingKey(b), clip(b.CallID, 255), b.CSeq, millis(b.Modified)).Delete(&registrationRow{}).Error
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

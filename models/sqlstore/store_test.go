@@ -424,6 +424,24 @@ func TestBindings(t *testing.T) {
 			t.Errorf("registered devices: got %v, %v", ids, err)
 		}
 
+		// What was renewed since it was read is not dropped.
+		renewed := bind("sip:ann@10.0.0.2", time.Minute)
+		set(bind("sip:ann@10.0.0.1", time.Minute), renewed)
+		read, err := s.Bindings(ctx, d.ID)
+		if err != nil || len(read) != 2 {
+			t.Fatalf("bindings: got %v, %v", read, err)
+		}
+		renewed.CallID = "c2"
+		set(bind("sip:ann@10.0.0.1", time.Minute), renewed)
+		gone := bind("sip:ann@10.0.0.1", time.Minute)
+		gone.DeviceID = models.NewID()
+		if err := s.DropBindings(ctx, append(read, gone)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Bindings(ctx, d.ID); err != nil || len(got) != 1 || got[0].Contact != renewed.Contact {
+			t.Errorf("after a drop: got %+v, %v, want the renewed one", got, err)
+		}
+
 		// Concurrent updates each see what the one before them left.
 		set()
 		var group sync.WaitGroup
