@@ -45,6 +45,9 @@ type Store interface {
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
 	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
 	DropBindings(ctx context.Context, bindings []models.Binding) error
+	Registrations(ctx context.Context, accountID, after string, limit int) ([]models.Registration, error)
+	CountRegistrations(ctx context.Context, accountID string) (int64, error)
+	PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error)
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
 
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
@@ -161,6 +164,12 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"POST", "/v2/accounts/:account/devices/:device/notify", s.inAccount(s.notifyDevice)},
 		{"GET", "/v2/accounts/:account/devices/:device/notifications", s.inAccount(s.listNotifications)},
 		{"GET", "/v2/accounts/:account/devices/:device/provision", s.inAccount(s.showProvision)},
+
+		{"GET", "/v2/registrations/count", s.authenticated(s.countAllRegistrations)},
+		{"GET", "/v2/accounts/:account/registrations", s.inAccount(s.listRegistrations)},
+		{"DELETE", "/v2/accounts/:account/registrations", s.inAccount(s.flushRegistrations)},
+		{"GET", "/v2/accounts/:account/registrations/count", s.inAccount(s.countRegistrations)},
+		{"DELETE", "/v2/accounts/:account/registrations/:username", s.inAccount(s.flushRegistration)},
 		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 	}
 	allowed := map[string][]string{}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"dialtone/models"
 	"dialtone/provisioner"
@@ -49,9 +50,12 @@ func (s *server) tellPhones(ctx context.Context, r *request, old, saved *models.
 		bindings = nil // it was asked for: let it be known that nobody was there
 	}
 	// The phone still has the old credentials, and may challenge the NOTIFY.
-	s.flush(ctx, before, r.syncMode(), bindings)
+	err := s.flush(ctx, before, r.syncMode(), bindings)
 	if before.AOR() != now.AOR() {
-		s.flush(ctx, now, r.syncMode(), []models.Binding{})
+		err = errors.Join(err, s.flush(ctx, now, r.syncMode(), []models.Binding{}))
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "registration not flushed", "account", r.account.ID, "device", saved.ID, "err", err)
 	}
 }
 
@@ -78,14 +82,12 @@ func (s *server) bindings(ctx context.Context, r *request, deviceID string) []mo
 
 // flush sends a check-sync to these bindings of a phone and drops them. One
 // that the phone renews meanwhile stays.
-func (s *server) flush(ctx context.Context, phone *models.Phone, mode provisioner.SyncMode, bindings []models.Binding) {
+func (s *server) flush(ctx context.Context, phone *models.Phone, mode provisioner.SyncMode, bindings []models.Binding) error {
 	if bindings == nil || phone.AOR() != "" {
 		s.CheckSync(CheckSync{Phone: phone, Mode: mode, Bindings: bindings})
 	}
 	if len(bindings) == 0 {
-		return
+		return nil
 	}
-	if err := s.Store.DropBindings(ctx, bindings); err != nil {
-		s.Log.ErrorContext(ctx, "registration not flushed", "account", phone.Account.ID, "device", phone.Device.ID, "err", err)
-	}
+	return s.Store.DropBindings(ctx, bindings)
 }

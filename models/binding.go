@@ -27,6 +27,12 @@ type Binding struct {
 // Live reports whether the binding holds at the given time.
 func (b Binding) Live(now time.Time) bool { return b.Expires.After(now) }
 
+// A Registration is a device that is registered, with its live bindings.
+type Registration struct {
+	Device   *Device
+	Bindings []Binding
+}
+
 // The states of a Notification.
 const (
 	NotifyQueued      = "queued"      // not sent yet, or no answer yet

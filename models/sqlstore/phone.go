@@ -44,6 +44,12 @@ func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models
 		strings.ToLower(username), strings.ToLower(realm))
 }
 
+// PhoneByUsername finds the phone of an account by its SIP username, compared
+// without case, whatever its realm.
+func (s *Store) PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone by username", "d.sip_username = ? AND d.account_id = ?", strings.ToLower(username), accountID)
+}
+
 // PhoneByID finds the phone of a device record.
 func (s *Store) PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error) {
 	return s.takePhone(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)

@@ -129,6 +129,52 @@ func (s *Store) RegisteredDevices(ctx context.Context, accountID string) ([]stri
 	return ids, storeErr("registered devices", err)
 }
 
+// Registrations lists an account's registered devices by ascending id, at most
+// limit of them, from the one that follows after.
+func (s *Store) Registrations(ctx context.Context, accountID, after string, limit int) ([]models.Registration, error) {
+	db, now := s.db.WithContext(ctx), millis(s.now())
+	var devices []deviceRow
+	err := db.Where("account_id = ? AND id > ?", accountID, after).
+		Where("EXISTS (SELECT 1 FROM registrations r WHERE r.device_id = devices.id AND r.expires > ?)", now).
+		Order("id").Limit(limit).Find(&devices).Error
+	if err != nil || len(devices) == 0 {
+		return nil, storeErr("registrations", err)
+	}
+	ids := make([]string, len(devices))
+	for i, d := range devices {
+		ids[i] = d.ID
+	}
+	var rows []registrationRow
+	err = db.Where("device_id IN ? AND expires > ?", ids, now).Order("modified DESC, binding_key").Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("registrations", err)
+	}
+	byDevice := map[string][]models.Binding{}
+	for _, row := range rows {
+		b, err := binding(row)
+		if err != nil {
+			return nil, err
+		}
+		byDevice[b.DeviceID] = append(byDevice[b.DeviceID], b)
+	}
+	return convert(devices, func(row deviceRow) (models.Registration, error) {
+		d, err := s.device(row)
+		return models.Registration{Device: d, Bindings: byDevice[row.ID]}, err
+	})
+}
+
+// CountRegistrations counts the live bindings of an account, or of all
+// accounts when accountID is "".
+func (s *Store) CountRegistrations(ctx context.Context, accountID string) (int64, error) {
+	db := s.db.WithContext(ctx).Model(&registrationRow{}).Where("expires > ?", millis(s.now()))
+	if accountID != "" {
+		db = db.Where("account_id = ?", accountID)
+	}
+	var n int64
+	err := db.Count(&n).Error
+	return n, storeErr("count registrations", err)
+}
+
 // bindingKey tells bindings of one device apart: by contact URI, and by
 // instance and reg-id where a phone has them (RFC 5626).
 func bindingKey(b models.Binding) string {

@@ -424,6 +424,19 @@ func TestBindings(t *testing.T) {
 			t.Errorf("registered devices: got %v, %v", ids, err)
 		}
 
+		registered, err := s.Registrations(ctx, a.ID, "", 10)
+		if err != nil || len(registered) != 1 || registered[0].Device.ID != d.ID || len(registered[0].Bindings) != 1 {
+			t.Errorf("registrations: got %+v, %v", registered, err)
+		}
+		if rest, err := s.Registrations(ctx, a.ID, d.ID, 10); err != nil || len(rest) != 0 {
+			t.Errorf("registrations after the last: got %+v, %v", rest, err)
+		}
+		for account, want := range map[string]int64{a.ID: 1, "": 1, models.NewID(): 0} {
+			if n, err := s.CountRegistrations(ctx, account); err != nil || n != want {
+				t.Errorf("count of account %q: got %d, %v, want %d", account, n, err, want)
+			}
+		}
+
 		// What was renewed since it was read is not dropped.
 		renewed := bind("sip:ann@10.0.0.2", time.Minute)
 		set(bind("sip:ann@10.0.0.1", time.Minute), renewed)
