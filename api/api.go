@@ -51,6 +51,8 @@ type Store interface {
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
 
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
+	Audit(ctx context.Context, e models.AuditEntry) error
+	UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error)
 
 	CreateToken(ctx context.Context, token models.Secret, t *models.Token) error
 	Token(ctx context.Context, token models.Secret) (*models.Token, error)
@@ -74,14 +76,19 @@ type Config struct {
 	Notify func(p *models.Phone, event, contentType string, body []byte)
 	// Provision reports which files a phone is given and which it has.
 	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
-	Guard     Guard
-	Version   string // named in every envelope, when not empty
-	Log       *slog.Logger
-	Now       func() time.Time // time.Now when nil
+	// Preview renders one of a phone's files, with secrets masked or not.
+	Preview func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error)
+	// Catalog is what is known about brands now; it may be another one later.
+	Catalog func() *provisioner.Catalog
+	Guard   Guard
+	Version string // named in every envelope, when not empty
+	Log     *slog.Logger
+	Now     func() time.Time // time.Now when nil
 }
 
 func (c *Config) check() error {
-	if c.Store == nil || c.CheckSync == nil || c.Notify == nil || c.Provision == nil || c.Guard == nil || c.Log == nil {
+	if c.Store == nil || c.CheckSync == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil ||
+		c.Catalog == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}
 	if c.Now == nil {
@@ -146,6 +153,12 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"PUT", "/v2/accounts/:account", s.inAccount(s.createAccount)},
 		{"GET", "/v2/accounts/:account/audit", s.inAccount(s.accountAudit)},
 
+		{"GET", "/v2/accounts/:account/unknown_devices", s.inAccount(s.listUnknownDevices)},
+
+		{"GET", "/v2/provisioner/brands", s.authenticated(s.listBrands)},
+		{"GET", "/v2/provisioner/brands/:brand", s.authenticated(s.showBrand)},
+		{"GET", "/v2/provisioner/brands/:brand/:family", s.authenticated(s.showFamily)},
+
 		{"GET", "/v2/accounts/:account/users", s.inAccount(s.listUsers)},
 		{"PUT", "/v2/accounts/:account/users", s.inAccount(s.createUser)},
 		{"GET", "/v2/accounts/:account/users/:user", s.inAccount(s.showUser)},
@@ -164,13 +177,14 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"POST", "/v2/accounts/:account/devices/:device/notify", s.inAccount(s.notifyDevice)},
 		{"GET", "/v2/accounts/:account/devices/:device/notifications", s.inAccount(s.listNotifications)},
 		{"GET", "/v2/accounts/:account/devices/:device/provision", s.inAccount(s.showProvision)},
+		{"GET", "/v2/accounts/:account/devices/:device/provision/files/*name", s.inAccount(s.previewFile)},
+		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 
 		{"GET", "/v2/registrations/count", s.authenticated(s.countAllRegistrations)},
 		{"GET", "/v2/accounts/:account/registrations", s.inAccount(s.listRegistrations)},
 		{"DELETE", "/v2/accounts/:account/registrations", s.inAccount(s.flushRegistrations)},
 		{"GET", "/v2/accounts/:account/registrations/count", s.inAccount(s.countRegistrations)},
 		{"DELETE", "/v2/accounts/:account/registrations/:username", s.inAccount(s.flushRegistration)},
-		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 	}
 	allowed := map[string][]string{}
 	for _, route := range routes {

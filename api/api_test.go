@@ -19,6 +19,7 @@ import (
 	"dialtone/models/sqlstore"
 	"dialtone/models/sqlstore/sqlstoretest"
 	"dialtone/provisioner"
+	"dialtone/templates"
 )
 
 // Every password in these tests contains this; no log line may.
@@ -41,6 +42,18 @@ type bench struct {
 	notified []string
 	report   provisioner.Report
 	err      error
+}
+
+var loadTemplates = sync.OnceValues(func() (*provisioner.Catalog, error) { return provisioner.Load(templates.FS) })
+
+// builtin is the catalog of the built-in templates, loaded once for all tests.
+func builtin(t *testing.T) *provisioner.Catalog {
+	t.Helper()
+	catalog, err := loadTemplates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
 }
 
 // lines collects log output of several goroutines.
@@ -81,6 +94,10 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 			defer b.mu.Unlock()
 			b.notified = append(b.notified, strings.Join([]string{p.Device.ID, event, contentType, string(body)}, "|"))
 		},
+		Preview: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error) {
+			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Preview(ctx, p, name, reveal)
+		},
+		Catalog:   func() *provisioner.Catalog { return builtin(t) },
 		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },
 		Version:   "1.2.3",
 		Log:       slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -109,6 +109,7 @@ var statuses = map[string]int{
 	"range not satisfiable":  http.StatusRequestedRangeNotSatisfiable,
 	"too_many_requests":      http.StatusTooManyRequests,
 	"datastore_unreachable":  http.StatusServiceUnavailable,
+	"template_error":         http.StatusInternalServerError, // in the operator's templates
 	"unspecified_fault":      http.StatusInternalServerError,
 }
 

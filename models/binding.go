@@ -74,6 +74,14 @@ type Fetch struct {
 	At        time.Time
 }
 
+// An UnknownDevice is a phone that asks for files of an account which has no
+// device with its MAC. Its Fetch is the newest one.
+type UnknownDevice struct {
+	Fetch
+	Requests int
+	First    time.Time // of the requests that are still on record
+}
+
 // A Token is a login: it acts for an account, and for a user when Owner is set.
 type Token struct {
 	AccountID string

@@ -162,6 +162,8 @@ func (s *server) join() error {
 			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
 		},
 		Provision: s.files.Report,
+		Preview:   s.files.Preview,
+		Catalog:   s.files.Catalog,
 		Guard:     s.guard,
 		Version:   version,
 		Log:       s.log,

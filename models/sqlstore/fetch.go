@@ -83,3 +83,31 @@ func fetch(row fetchRow) (models.Fetch, error) {
 		At:        fromMillis(row.Fetched),
 	}, nil
 }
+
+// An unknownRow is the newest fetch of an unknown MAC with what is counted
+// over all of them.
+type unknownRow struct {
+	Fetch    fetchRow `gorm:"embedded"`
+	Requests int
+	First    int64 `gorm:"column:first_seen"`
+}
+
+// UnknownDevices lists, by ascending MAC from the one that follows after, the
+// phones that asked under the account's path token and are no device of the
+// account.
+func (s *Store) UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error) {
+	var rows []unknownRow
+	err := s.db.WithContext(ctx).Raw(`SELECT * FROM (
+			SELECT f.*, COUNT(*) OVER (PARTITION BY mac) AS requests, MIN(fetched) OVER (PARTITION BY mac) AS first_seen,
+				ROW_NUMBER() OVER (PARTITION BY mac ORDER BY fetched DESC, id DESC) AS newest
+			FROM fetches f WHERE account_id = ? AND device_id IS NULL AND mac > ?
+				AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.mac = f.mac AND d.account_id = f.account_id)
+		) ranked WHERE newest = 1 ORDER BY mac LIMIT ?`, accountID, after, limit).Scan(&rows).Error
+	if err != nil {
+		return nil, storeErr("unknown devices", err)
+	}
+	return convert(rows, func(row unknownRow) (models.UnknownDevice, error) {
+		newest, err := fetch(row.Fetch)
+		return models.UnknownDevice{Fetch: newest, Requests: row.Requests, First: fromMillis(row.First)}, err
+	})
+}

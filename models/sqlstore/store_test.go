@@ -584,6 +584,36 @@ func TestTokensFetchesNotifications(t *testing.T) {
 	})
 }
 
+func TestUnknownDevices(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx := t.Context()
+		a := newAccount(t, s, "acme.example.com")
+		d := createDevice(t, s, a.ID, `{"name":"x","mac_address":"001565aabb01"}`)
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		asked := func(mac, device, userAgent string, at time.Time) models.Fetch {
+			return models.Fetch{AccountID: a.ID, DeviceID: device, MAC: mac, File: mac + ".cfg", Method: "GET", Status: 404, UserAgent: userAgent, At: at}
+		}
+		err := s.RecordFetches(ctx, []models.Fetch{
+			asked("001565aabb02", "", "old", now.Add(-time.Hour)), asked("001565aabb02", "", "new", now), asked("001565aabb03", "", "other", now),
+			asked("001565aabb01", "", "before", now.Add(-time.Hour)), asked("001565aabb01", d.ID, "known", now), asked("", "", "common", now),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.UnknownDevices(ctx, a.ID, "", 10)
+		if err != nil || len(got) != 2 || got[0].MAC != "001565aabb02" || got[0].UserAgent != "new" || got[0].Requests != 2 ||
+			!got[0].First.Equal(now.Add(-time.Hour)) || !got[0].At.Equal(now) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, err := s.UnknownDevices(ctx, a.ID, "001565aabb02", 10); err != nil || len(got) != 1 || got[0].MAC != "001565aabb03" {
+			t.Errorf("after the first: got %+v, %v", got, err)
+		}
+		if got, err := s.UnknownDevices(ctx, models.NewID(), "", 10); err != nil || len(got) != 0 {
+			t.Errorf("of another account: got %+v, %v", got, err)
+		}
+	})
+}
+
 func TestMigrateTogether(t *testing.T) {
 	urls := map[string]string{
 		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "d.db"),
