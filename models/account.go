@@ -2,6 +2,7 @@ package models
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,6 +57,20 @@ func (a *Account) ParentID() string {
 // Within reports whether the account is id itself or a descendant of it.
 func (a *Account) Within(id string) bool {
 	return a.ID == id || slices.Contains(a.Ancestors, id)
+}
+
+// LookupName is how a login finds an account by name: lower-case, everything
+// but letters a-z and digits dropped. "" for a name that has none of these.
+func LookupName(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			return c - 'A' + 'a'
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			return c
+		}
+		return -1
+	}, name)
 }
 
 // A Switch is a flag that counts as on until a document says false.

@@ -81,12 +81,3 @@ type UnknownDevice struct {
 	Requests int
 	First    time.Time // of the requests that are still on record
 }
-
-// A Token is a login: it acts for an account, and for a user when Owner is set.
-type Token struct {
-	AccountID string
-	OwnerID   string
-	Method    string // "cb_api_auth" or "cb_user_auth"
-	Created   time.Time
-	Expires   time.Time
-}

@@ -10,12 +10,14 @@ var (
 	ErrInvalid     = errors.New("invalid")
 	ErrConflict    = errors.New("changed by another writer")
 	ErrUnavailable = errors.New("storage is unavailable")
+	ErrDescendants = errors.New("other accounts are below it")
 )
 
 // A TakenError says that a value which must be unique belongs to another
 // record. It is an ErrConflict.
 type TakenError struct {
 	Field string // document member, dotted: "mac_address", "sip.username"
+	Value string // what is taken, where the document that was written cannot tell; else ""
 }
 
 func (e *TakenError) Error() string { return e.Field + " is taken" }

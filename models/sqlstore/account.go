@@ -15,6 +15,7 @@ type accountRow struct {
 	ParentID      *string
 	Master        *int // 1 for the master account, which a unique index keeps single
 	Name          string
+	LookupName    *string // see models.LookupName
 	Realm         string
 	Enabled       bool
 	APIKeyHash    string `gorm:"column:api_key_hash"`
@@ -30,7 +31,8 @@ func (accountRow) TableName() string { return "accounts" }
 // CreateAccount stores a new account with the hash of its API key. It fills
 // the ID and the path token when they are empty. An account without ancestors
 // becomes the master account; when there is one already the error is a
-// TakenError of "master". A realm in use is a TakenError of "realm".
+// TakenError of "master". A realm in use is a TakenError of "realm"; a parent
+// that does not exist is ErrNotFound.
 func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey models.Secret) error {
 	a.ID = cmp.Or(a.ID, models.NewID())
 	a.PathToken = cmp.Or(a.PathToken, models.NewToken())
@@ -44,6 +46,11 @@ func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey mod
 	row.Revision = nextRevision("", row.Document)
 	a.Revision = row.Revision
 	return s.transaction(ctx, "create account", func(tx *gorm.DB) error {
+		if !a.IsMaster() {
+			if _, err := s.lockAccount(tx, a.ParentID()); err != nil {
+				return err
+			}
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -91,6 +98,254 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]*model
 	return convert(rows, s.account)
 }
 
+// Children lists the accounts directly below one, as Accounts does.
+func (s *Store) Children(ctx context.Context, parentID, after string, limit int) ([]*models.Account, error) {
+	var rows []accountRow
+	err := s.db.WithContext(ctx).Where("parent_id = ? AND id > ?", parentID, after).Order("id").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("children", err)
+	}
+	return convert(rows, s.account)
+}
+
+// UpdateAccount reads an account, lets change work on its document, and writes
+// it back unless another writer was faster (ErrConflict). A new realm is
+// carried over to the account's devices; where it belongs to another account
+// already, or holds one of their usernames, the error is a TakenError of
+// "realm" or "sip.username". Disabling an account ends its logins. An error of
+// change is passed through and nothing is written.
+func (s *Store) UpdateAccount(ctx context.Context, id string, change func(*models.Account) error) (*models.Account, error) {
+	a, err := s.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	old, oldRealm, before := a.Meta, a.Realm, auditedAccount(a)
+	if err := change(a); err != nil {
+		return nil, err
+	}
+	a.Meta, a.Modified = old, s.now().UTC()
+	row, err := s.accountRow(a)
+	if err != nil {
+		return nil, err
+	}
+	row.Revision = nextRevision(old.Revision, row.Document)
+	a.Revision = row.Revision
+	err = s.transaction(ctx, "update account", func(tx *gorm.DB) error {
+		if err := replace(tx, id, old.Revision, &row, "parent_id", "master", "api_key_hash"); err != nil {
+			return err
+		}
+		if !strings.EqualFold(a.Realm, oldRealm) {
+			if err := moveDevices(tx, a); err != nil {
+				return err
+			}
+		}
+		if !a.Enabled.On() {
+			if err := endAccountLogins(tx, id); err != nil {
+				return err
+			}
+		}
+		return s.audit(ctx, tx, updated(before, auditedAccount(a)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// inAccountRealm tells the devices that name no realm of their own. Only the
+// documents know: a device's own realm may be spelled like its account's.
+const inAccountRealm = "JSON_EXTRACT(document, '$.sip.realm') IS NULL"
+
+// moveDevices puts the devices that name no realm of their own into the
+// account's.
+func moveDevices(tx *gorm.DB, a *models.Account) error {
+	taken, err := usernameTaken(tx, a)
+	if err != nil {
+		return err
+	}
+	if taken != nil {
+		return taken
+	}
+	return tx.Model(&deviceRow{}).Where("account_id = ?", a.ID).Where(inAccountRealm).
+		Update("realm", strings.ToLower(a.Realm)).Error
+}
+
+// AccountTaken lists the values of a that must be unique and are not: its realm,
+// and the SIP usernames of its devices once they are in that realm.
+func (s *Store) AccountTaken(ctx context.Context, a *models.Account) ([]*models.TakenError, error) {
+	db := s.db.WithContext(ctx)
+	var taken []*models.TakenError
+	var others int64
+	err := db.Model(&accountRow{}).Where("realm = ? AND id <> ?", strings.ToLower(a.Realm), a.ID).Count(&others).Error
+	if err != nil {
+		return nil, storeErr("account taken", err)
+	}
+	if others > 0 {
+		taken = append(taken, &models.TakenError{Field: "realm"})
+	}
+	username, err := usernameTaken(db, a)
+	if username != nil {
+		taken = append(taken, username)
+	}
+	return taken, storeErr("account taken", err)
+}
+
+// usernameTaken finds a device of the account that cannot follow it into its
+// realm, since another device has the username there; nil when all can.
+func usernameTaken(db *gorm.DB, a *models.Account) (*models.TakenError, error) {
+	var usernames []string
+	err := db.Model(&deviceRow{}).Where("account_id = ?", a.ID).Where(inAccountRealm).
+		Where(`EXISTS (SELECT 1 FROM devices o WHERE o.realm = ? AND o.sip_username = devices.sip_username AND o.id <> devices.id)`, strings.ToLower(a.Realm)).
+		Order("sip_username").Limit(1).Pluck("sip_username", &usernames).Error
+	if err != nil || len(usernames) == 0 {
+		return nil, err //nolint:nilnil // documented
+	}
+	return &models.TakenError{Field: "sip.username", Value: usernames[0]}, nil
+}
+
+// SetAPIKey gives an account another API key and ends the logins made with the
+// old one. It counts as a change of the account: the revision grows.
+func (s *Store) SetAPIKey(ctx context.Context, id string, key models.Secret) error {
+	return s.transaction(ctx, "set API key", func(tx *gorm.DB) error {
+		row, err := s.lockAccount(tx, id)
+		if err != nil {
+			return err
+		}
+		revision := nextRevision(row.Revision, row.Document)
+		err = tx.Model(&accountRow{}).Where("id = ?", id).
+			Updates(map[string]any{"api_key_hash": key.Hash(), "revision": revision, "modified": millis(s.now())}).Error
+		if err != nil {
+			return err
+		}
+		if err := endKeyLogins(tx, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, keyChange(id, revision))
+	})
+}
+
+// DeleteAccount removes an account with everything in it: users, devices, their
+// bindings, notifications and fetches, and logins. It returns what the account
+// was. While other accounts are below it the error is ErrDescendants. An error
+// of check is passed through and nothing is deleted.
+func (s *Store) DeleteAccount(ctx context.Context, id string, check func(*models.Account) error) (*models.Account, error) {
+	a, err := s.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(a); err != nil {
+		return nil, err
+	}
+	err = s.transaction(ctx, "delete account", func(tx *gorm.DB) error {
+		if err := remove(tx, &accountRow{}, a.Meta); err != nil {
+			return err
+		}
+		var children int64
+		if err := tx.Model(&accountRow{}).Where("parent_id = ?", id).Count(&children).Error; err != nil {
+			return err
+		}
+		if children > 0 {
+			return models.ErrDescendants
+		}
+		if err := s.auditContents(ctx, tx, a); err != nil {
+			return err
+		}
+		return emptyAccount(tx, id)
+	})
+	return a, err
+}
+
+// auditContents writes down the last states of an account and of all its users
+// and devices, in the audit of the account above: its own goes with it from
+// sight.
+func (s *Store) auditContents(ctx context.Context, tx *gorm.DB, a *models.Account) error {
+	gone := func(what *audited) error {
+		what.account = a.ParentID()
+		return s.audit(ctx, tx, deleted(what))
+	}
+	err := eachRow(tx, a.ID, func(row deviceRow) (string, error) {
+		d, err := s.device(row)
+		if err != nil {
+			return "", err
+		}
+		return d.ID, gone(auditedDevice(d))
+	})
+	if err != nil {
+		return err
+	}
+	err = eachRow(tx, a.ID, func(row userRow) (string, error) {
+		u, err := s.user(row)
+		if err != nil {
+			return "", err
+		}
+		return u.ID, gone(auditedUser(u))
+	})
+	if err != nil {
+		return err
+	}
+	return gone(auditedAccount(a))
+}
+
+// eachRow visits an account's rows of one table; visit gives their ids.
+func eachRow[Row any](tx *gorm.DB, accountID string, visit func(Row) (string, error)) error {
+	for after := ""; ; {
+		var rows []Row
+		err := tx.Where("account_id = ? AND id > ?", accountID, after).Order("id").Limit(rowBatch).Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if after, err = visit(row); err != nil {
+				return err
+			}
+		}
+		if len(rows) < rowBatch {
+			return nil
+		}
+	}
+}
+
+// rowBatch is how many rows are held in memory when all of a table are visited.
+const rowBatch = 500
+
+// emptyAccount deletes what belongs to an account.
+func emptyAccount(tx *gorm.DB, id string) error {
+	devices := tx.Model(&deviceRow{}).Select("id").Where("account_id = ?", id)
+	for _, row := range []any{&registrationRow{}, &syncItemRow{}} {
+		if err := tx.Where("device_id IN (?)", devices).Delete(row).Error; err != nil {
+			return err
+		}
+	}
+	for _, row := range []any{&deviceRow{}, &userRow{}, &fetchRow{}} {
+		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
+			return err
+		}
+	}
+	return endAccountLogins(tx, id)
+}
+
+// lockAccount reads an account's row and keeps it from changing until the
+// transaction ends.
+func (s *Store) lockAccount(tx *gorm.DB, id string) (accountRow, error) {
+	var row accountRow
+	err := s.locking(tx).Where("id = ?", id).Take(&row).Error
+	return row, err
+}
+
+// realmOf reads an account's realm, which stays until the transaction ends.
+func (s *Store) realmOf(tx *gorm.DB, id string) (string, error) {
+	query := "SELECT realm FROM accounts WHERE id = ?"
+	if s.dialect == dialectMySQL {
+		query += " LOCK IN SHARE MODE"
+	}
+	var realm string
+	found := tx.Raw(query, id).Scan(&realm)
+	if found.Error == nil && found.RowsAffected == 0 {
+		return "", models.ErrNotFound
+	}
+	return realm, found.Error
+}
+
 // accountRow derives the columns from the document; the document is the truth.
 func (s *Store) accountRow(a *models.Account) (accountRow, error) {
 	doc := a.Document.Clone()
@@ -104,6 +359,7 @@ func (s *Store) accountRow(a *models.Account) (accountRow, error) {
 		ID:            a.ID,
 		ParentID:      optional(a.ParentID()),
 		Name:          clip(a.Name, 128),
+		LookupName:    optional(models.LookupName(clip(a.Name, 128))),
 		Realm:         strings.ToLower(a.Realm),
 		Enabled:       a.Enabled.On(),
 		PathTokenHash: a.PathToken.Hash(),
@@ -157,11 +413,21 @@ func convert[Row, Model any](rows []Row, one func(Row) (Model, error)) ([]Model,
 
 // replace writes row over the stored row with the same id, but only while that
 // still has the old revision: the check and the write are one statement.
-func replace(db *gorm.DB, id, oldRevision string, row any) error {
+// Columns named by keep stay as they are.
+func replace(db *gorm.DB, id, oldRevision string, row any, keep ...string) error {
 	result := db.Model(row).Where("id = ? AND revision = ?", id, oldRevision).
-		Select("*").Omit("id", "account_id", "created").Updates(row)
+		Select("*").Omit(append(keep, "id", "account_id", "created")...).Updates(row)
 	if result.Error == nil && result.RowsAffected == 0 {
 		return models.ErrConflict
 	}
 	return result.Error
+}
+
+// remove deletes the row of a document while it still has the revision.
+func remove(tx *gorm.DB, row any, m models.Meta) error {
+	deleted := tx.Where("id = ? AND revision = ?", m.ID, m.Revision).Delete(row)
+	if deleted.Error == nil && deleted.RowsAffected == 0 {
+		return models.ErrConflict
+	}
+	return deleted.Error
 }

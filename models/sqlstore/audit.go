@@ -71,6 +71,14 @@ func deleted(before *audited) models.AuditEntry {
 	return e
 }
 
+// keyChange is the entry of an API key that was replaced.
+func keyChange(accountID, revision string) models.AuditEntry {
+	masked := []models.Change{{Path: "api_key", From: "REDACTED", To: "REDACTED"}}
+	return models.AuditEntry{
+		AccountID: accountID, Kind: models.KindAccount, ObjectID: accountID, Action: models.ActionUpdate, Revision: revision, Changes: masked,
+	}
+}
+
 func (a *audited) entry(action string, from, to models.Document) models.AuditEntry {
 	e := models.AuditEntry{AccountID: a.account, Kind: a.kind, ObjectID: a.id, Action: action, Revision: a.revision}
 	e.Changes, e.Truncated = models.Changes(from, to)

@@ -46,6 +46,9 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 	row.Revision = nextRevision("", row.Document)
 	d.Revision = row.Revision
 	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
+		if err := s.settleRealm(tx, d, &row); err != nil {
+			return err
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -99,6 +102,9 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 	row.Revision = nextRevision(old.Revision, row.Document)
 	d.Revision = row.Revision
 	err = s.transaction(ctx, "update device", func(tx *gorm.DB) error {
+		if err := s.settleRealm(tx, d, &row); err != nil {
+			return err
+		}
 		if err := replace(tx, id, old.Revision, &row); err != nil {
 			return err
 		}
@@ -122,12 +128,8 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 		return nil, err
 	}
 	err = s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
-		removed := tx.Where("id = ? AND revision = ?", id, d.Revision).Delete(&deviceRow{})
-		if removed.Error == nil && removed.RowsAffected == 0 {
-			return models.ErrConflict
-		}
-		if removed.Error != nil {
-			return removed.Error
+		if err := remove(tx, &deviceRow{}, d.Meta); err != nil {
+			return err
 		}
 		if err := tx.Where("device_id = ?", id).Delete(&registrationRow{}).Error; err != nil {
 			return err
@@ -208,6 +210,14 @@ func (s *Store) deviceColumns(ctx context.Context, d *models.Device) (deviceRow,
 		row.SIPUsername = optional(strings.ToLower(d.SIP.Username))
 	}
 	return row, nil
+}
+
+// settleRealm derives the realm again from the account as it stays until the
+// transaction ends: no device is left in a realm that its account has left.
+func (s *Store) settleRealm(tx *gorm.DB, d *models.Device, row *deviceRow) error {
+	realm, err := s.realmOf(tx, d.AccountID)
+	row.Realm = strings.ToLower(cmp.Or(d.SIP.Realm, realm))
+	return err
 }
 
 func (s *Store) device(row deviceRow) (*models.Device, error) {

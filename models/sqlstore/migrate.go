@@ -39,7 +39,7 @@ func (s *Store) Migrate(ctx context.Context) ([]Migration, error) {
 		results, err = provider.Up(ctx)
 	}
 	for _, r := range results {
-		applied = append(applied, Migration{r.Source.Version, path.Base(r.Source.Path), true})
+		applied = append(applied, Migration{r.Source.Version, stepName(r.Source), true})
 	}
 	if err != nil {
 		return applied, fmt.Errorf("migrate: %w: %w", models.ErrUnavailable, err)
@@ -59,9 +59,19 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	}
 	var steps []Migration
 	for _, st := range status {
-		steps = append(steps, Migration{st.Source.Version, path.Base(st.Source.Path), st.State == goose.StateApplied})
+		steps = append(steps, Migration{st.Source.Version, stepName(st.Source), st.State == goose.StateApplied})
 	}
 	return steps, nil
+}
+
+// stepName is the file of a step, or the name of one written in Go.
+func stepName(source *goose.Source) string {
+	for _, m := range goMigrations {
+		if m.version == source.Version {
+			return m.name
+		}
+	}
+	return path.Base(source.Path)
 }
 
 func (s *Store) provider() (*goose.Provider, error) {
@@ -73,7 +83,9 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []goose.ProviderOption{goose.WithExcludeNames(other), goose.WithDisableGlobalRegistry(true)}
+	options := []goose.ProviderOption{
+		goose.WithExcludeNames(other), goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(gooseMigrations()...),
+	}
 	gooseDialect := goose.DialectSQLite3
 	if s.dialect == dialectMySQL {
 		gooseDialect = goose.DialectMySQL

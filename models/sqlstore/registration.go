@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -96,13 +95,9 @@ func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) err
 }
 
 // lockDevice makes other updates of the device wait for this transaction.
-// SQLite has let only one writer in already.
 func (s *Store) lockDevice(tx *gorm.DB, deviceID string) error {
-	if s.dialect == dialectMySQL {
-		tx = tx.Clauses(clause.Locking{Strength: "UPDATE"})
-	}
 	var device deviceRow
-	return tx.Select("id").Where("id = ?", deviceID).Take(&device).Error
+	return s.locking(tx).Select("id").Where("id = ?", deviceID).Take(&device).Error
 }
 
 func replaceBindings(tx *gorm.DB, deviceID string, remaining []models.Binding) error {

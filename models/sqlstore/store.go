@@ -116,7 +116,7 @@ func storeErr(op string, err error) error {
 
 func isKind(err error) bool {
 	return errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrInvalid) ||
-		errors.Is(err, models.ErrConflict) || errors.Is(err, models.ErrUnavailable)
+		errors.Is(err, models.ErrConflict) || errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrDescendants)
 }
 
 // The document member behind each unique index, as MySQL ("index") and SQLite

@@ -184,7 +184,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	if err := s.CreateAccount(t.Context(), other, key); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateToken(t.Context(), "canary-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}); err != nil {
+	if err := s.CreateToken(t.Context(), "canary-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}, models.Grounds{}); err != nil {
 		t.Fatal(err)
 	}
 	secrets := []string{"canary", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
@@ -524,10 +524,10 @@ func TestTokensFetchesNotifications(t *testing.T) {
 		old := now.Add(-48 * time.Hour)
 
 		token := &models.Token{AccountID: models.NewID(), Method: "cb_api_auth", Created: old, Expires: now.Add(-time.Second)}
-		if err := s.CreateToken(ctx, "t1", token); err != nil {
+		if err := s.CreateToken(ctx, "t1", token, models.Grounds{}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Token(ctx, "t1"); err != nil || *got != *token {
+		if got, err := s.Token(ctx, "t1"); err != nil || !cmp.Equal(got, token) {
 			t.Errorf("token: got %+v, %v", got, err)
 		}
 

@@ -2,32 +2,72 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+
+	"gorm.io/gorm"
 
 	"dialtone/models"
 )
 
 type tokenRow struct {
-	TokenHash string `gorm:"primaryKey"`
-	AccountID string
-	OwnerID   *string
-	Method    string
-	Created   int64
-	Expires   int64
+	TokenHash      string `gorm:"primaryKey"`
+	AccountID      string
+	OwnerID        *string
+	LoginAccountID string
+	LoginOwnerID   *string
+	Method         string
+	Restrictions   *string // JSON
+	Created        int64
+	Expires        int64
 }
 
 func (tokenRow) TableName() string { return "auth_tokens" }
 
-// CreateToken stores a login under the hash of its token.
-func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.Token) error {
+// CreateToken stores a login under the hash of its token, unless a document
+// that it rests on has changed since it was read: ErrConflict. So a change that
+// ends logins ends those that are just being made, too.
+func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.Token, grounds models.Grounds) error {
 	row := tokenRow{
-		TokenHash: token.Hash(),
-		AccountID: t.AccountID,
-		OwnerID:   optional(t.OwnerID),
-		Method:    t.Method,
-		Created:   millis(t.Created),
-		Expires:   millis(t.Expires),
+		TokenHash:      token.Hash(),
+		AccountID:      t.AccountID,
+		OwnerID:        optional(t.OwnerID),
+		LoginAccountID: t.LoginAccountID,
+		LoginOwnerID:   optional(t.LoginOwnerID),
+		Method:         t.Method,
+		Created:        millis(t.Created),
+		Expires:        millis(t.Expires),
 	}
-	return storeErr("create token", s.db.WithContext(ctx).Create(&row).Error)
+	if t.Restrictions != nil {
+		raw, err := json.Marshal(t.Restrictions)
+		if err != nil {
+			return fmt.Errorf("%w restrictions: %w", models.ErrInvalid, err)
+		}
+		row.Restrictions = optional(string(raw))
+	}
+	return s.transaction(ctx, "create token", func(tx *gorm.DB) error {
+		for _, a := range grounds.Accounts {
+			if err := s.lockRevision(tx, &accountRow{}, a.Meta); err != nil {
+				return err
+			}
+		}
+		for _, u := range grounds.Users {
+			if err := s.lockRevision(tx, &userRow{}, u.Meta); err != nil {
+				return err
+			}
+		}
+		return tx.Create(&row).Error
+	})
+}
+
+// lockRevision holds a document still while it has the revision; ErrConflict
+// when it has another or is gone.
+func (s *Store) lockRevision(tx *gorm.DB, row any, m models.Meta) error {
+	found := s.locking(tx).Model(row).Select("id").Where("id = ? AND revision = ?", m.ID, m.Revision).Limit(1).Find(row)
+	if found.Error == nil && found.RowsAffected == 0 {
+		return models.ErrConflict
+	}
+	return found.Error
 }
 
 // Token finds the login of a token, expired or not; ErrNotFound when unknown.
@@ -36,11 +76,47 @@ func (s *Store) Token(ctx context.Context, token models.Secret) (*models.Token, 
 	if err := s.db.WithContext(ctx).Where("token_hash = ?", token.Hash()).Take(&row).Error; err != nil {
 		return nil, storeErr("token", err)
 	}
-	return &models.Token{
-		AccountID: row.AccountID,
-		OwnerID:   text(row.OwnerID),
-		Method:    row.Method,
-		Created:   fromMillis(row.Created),
-		Expires:   fromMillis(row.Expires),
-	}, nil
+	t := &models.Token{
+		AccountID:      row.AccountID,
+		OwnerID:        text(row.OwnerID),
+		LoginAccountID: row.LoginAccountID,
+		LoginOwnerID:   text(row.LoginOwnerID),
+		Method:         row.Method,
+		Created:        fromMillis(row.Created),
+		Expires:        fromMillis(row.Expires),
+	}
+	if row.Restrictions != nil {
+		if err := json.Unmarshal([]byte(*row.Restrictions), &t.Restrictions); err != nil {
+			return nil, fmt.Errorf("restrictions of a token: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// DeleteToken ends a login; one that is not there is no error.
+func (s *Store) DeleteToken(ctx context.Context, token models.Secret) error {
+	err := s.db.WithContext(ctx).Where("token_hash = ?", token.Hash()).Delete(&tokenRow{}).Error
+	return storeErr("delete token", err)
+}
+
+// endAccountLogins ends what acts for the account or was bought with its key
+// or by its users.
+func endAccountLogins(tx *gorm.DB, accountID string) error {
+	if err := tx.Where("account_id = ?", accountID).Delete(&tokenRow{}).Error; err != nil {
+		return err
+	}
+	return tx.Where("login_account_id = ?", accountID).Delete(&tokenRow{}).Error
+}
+
+// endUserLogins ends what acts for the user or was bought with its password.
+func endUserLogins(tx *gorm.DB, accountID, userID string) error {
+	if err := tx.Where("account_id = ? AND owner_id = ?", accountID, userID).Delete(&tokenRow{}).Error; err != nil {
+		return err
+	}
+	return tx.Where("login_account_id = ? AND login_owner_id = ?", accountID, userID).Delete(&tokenRow{}).Error
+}
+
+// endKeyLogins ends what was bought with the account's API key.
+func endKeyLogins(tx *gorm.DB, accountID string) error {
+	return tx.Where("login_account_id = ? AND method = ?", accountID, models.LoginByAPIKey).Delete(&tokenRow{}).Error
 }

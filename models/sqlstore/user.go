@@ -3,9 +3,12 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"crypto/subtle"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -14,6 +17,8 @@ type userRow struct {
 	ID        string `gorm:"primaryKey"`
 	AccountID string
 	Username  *string
+	LoginMD5  *string `gorm:"column:login_md5"`  // see loginMarks
+	LoginSHA1 *string `gorm:"column:login_sha1"` // see loginMarks
 	Enabled   bool
 	Document  string
 	Revision  string
@@ -29,7 +34,7 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	u.ID = cmp.Or(u.ID, models.NewID())
 	u.Created = s.now().UTC()
 	u.Modified = u.Created
-	row, err := s.userRow(u)
+	row, err := s.userRow(s.db.WithContext(ctx), u)
 	if err != nil {
 		return err
 	}
@@ -83,19 +88,21 @@ func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) (
 }
 
 // UpdateUser reads a user, lets change work on it, and writes it back unless
-// another writer was faster (ErrConflict). An error of change is passed through
-// and nothing is written.
+// another writer was faster (ErrConflict). Other credentials, or none, and a
+// disabled user end the user's logins. An error of change is passed through and
+// nothing is written.
 func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error) {
 	u, err := s.User(ctx, accountID, id)
 	if err != nil {
 		return nil, err
 	}
-	old, before := u.Meta, auditedUser(u)
+	old, before, was := u.Meta, auditedUser(u), *u
 	if err := change(u); err != nil {
 		return nil, err
 	}
+	endsLogins := !u.Enabled.On() || u.MD5Auth != was.MD5Auth || u.SHA1Auth != was.SHA1Auth
 	u.Meta, u.Modified = old, s.now().UTC()
-	row, err := s.userRow(u)
+	row, err := s.userRow(s.db.WithContext(ctx), u)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +112,11 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 		if err := replace(tx, id, old.Revision, &row); err != nil {
 			return err
 		}
+		if endsLogins {
+			if err := endUserLogins(tx, accountID, id); err != nil {
+				return err
+			}
+		}
 		return s.audit(ctx, tx, updated(before, auditedUser(u)))
 	})
 	if err != nil {
@@ -113,8 +125,98 @@ func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change fun
 	return u, nil
 }
 
+// DeleteUser removes a user and ends its logins, and returns what it was. Its
+// devices stay, with an owner that is gone. An error of check is passed through
+// and nothing is deleted.
+func (s *Store) DeleteUser(ctx context.Context, accountID, id string, check func(*models.User) error) (*models.User, error) {
+	u, err := s.User(ctx, accountID, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(u); err != nil {
+		return nil, err
+	}
+	err = s.transaction(ctx, "delete user", func(tx *gorm.DB) error {
+		if err := remove(tx, &userRow{}, u.Meta); err != nil {
+			return err
+		}
+		if err := endUserLogins(tx, accountID, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, deleted(auditedUser(u)))
+	})
+	return u, err
+}
+
+// UserTaken lists the values of u that must be unique and belong to another
+// user of the account.
+func (s *Store) UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error) {
+	username := strings.ToLower(u.Username)
+	if username == "" {
+		return nil, nil
+	}
+	var others int64
+	err := s.db.WithContext(ctx).Model(&userRow{}).
+		Where("account_id = ? AND username = ? AND id <> ?", u.AccountID, username, u.ID).Count(&others).Error
+	if err != nil || others == 0 {
+		return nil, storeErr("user taken", err)
+	}
+	return []*models.TakenError{{Field: "username"}}, nil
+}
+
+// UsersByCredentials lists the users whose password hash is the one presented,
+// by ascending id, in the accounts that it names: by realm, or by name when no
+// account has the realm. It makes the same queries whether or not there are any.
+func (s *Store) UsersByCredentials(ctx context.Context, c models.Credentials) ([]*models.User, error) {
+	db := s.db.WithContext(ctx)
+	accounts, err := credentialAccounts(db, c)
+	if err != nil {
+		return nil, storeErr("accounts by name", err)
+	}
+	column := "login_md5"
+	if c.SHA1 {
+		column = "login_sha1"
+	}
+	key, err := s.loginKey(db)
+	if err != nil {
+		return nil, err
+	}
+	var rows []userRow
+	err = db.Where("account_id IN ?", append(accounts, "")).Where(clause.Eq{Column: column, Value: loginMark(key, c.Hash)}).
+		Order("id").Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("users by credentials", err)
+	}
+	found, err := convert(rows, s.user)
+	return slices.DeleteFunc(found, func(u *models.User) bool { return !presents(c, u) }), err
+}
+
+// credentialAccounts are the ids of the accounts where a login looks for its user.
+func credentialAccounts(db *gorm.DB, c models.Credentials) ([]string, error) {
+	var byRealm, byName []string
+	if err := db.Model(&accountRow{}).Where("realm = ?", strings.ToLower(c.Realm)).Pluck("id", &byRealm).Error; err != nil {
+		return nil, err
+	}
+	if err := db.Model(&accountRow{}).Where("lookup_name = ?", models.LookupName(c.AccountName)).Pluck("id", &byName).Error; err != nil {
+		return nil, err
+	}
+	if c.Realm != "" && len(byRealm) > 0 {
+		return byRealm, nil
+	}
+	return byName, nil
+}
+
+// presents compares the whole hash, in constant time.
+func presents(c models.Credentials, u *models.User) bool {
+	stored := u.MD5Auth
+	if c.SHA1 {
+		stored = u.SHA1Auth
+	}
+	return stored != "" && subtle.ConstantTimeCompare([]byte(stored), []byte(c.Hash)) == 1
+}
+
 // userRow derives the columns from the document; the document is the truth.
-func (s *Store) userRow(u *models.User) (userRow, error) {
+func (s *Store) userRow(db *gorm.DB, u *models.User) (userRow, error) {
 	doc := u.Document.Clone()
 	if u.MD5Auth != "" {
 		doc[privateMD5] = u.MD5Auth.Reveal()
@@ -126,10 +228,16 @@ func (s *Store) userRow(u *models.User) (userRow, error) {
 	if err != nil {
 		return userRow{}, err
 	}
+	asMD5, asSHA1, err := s.loginMarks(db, u.MD5Auth, u.SHA1Auth)
+	if err != nil {
+		return userRow{}, err
+	}
 	return userRow{
 		ID:        u.ID,
 		AccountID: u.AccountID,
 		Username:  optional(strings.ToLower(u.Username)),
+		LoginMD5:  asMD5,
+		LoginSHA1: asSHA1,
 		Enabled:   u.Enabled.On(),
 		Document:  stored,
 		Created:   millis(u.Created),

@@ -1,0 +1,129 @@
+package sqlstore
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"dialtone/models"
+)
+
+// A serverSecretRow is a secret of the server itself, sealed like those of
+// documents.
+type serverSecretRow struct {
+	Name   string `gorm:"primaryKey"`
+	Sealed string
+}
+
+func (serverSecretRow) TableName() string { return "server_secrets" }
+
+// loginIndexKey names the key under which users' password hashes are indexed.
+const loginIndexKey = "login_index"
+
+// loginMarks are the indexed forms of a user's password hashes: keyed, so that
+// a stolen database gives no hash to guess against; nil for no hash.
+func (s *Store) loginMarks(db *gorm.DB, md5, sha1 models.Secret) (asMD5, asSHA1 *string, err error) {
+	if md5 == "" && sha1 == "" {
+		return nil, nil, nil
+	}
+	key, err := s.loginKey(db)
+	if err != nil {
+		return nil, nil, err
+	}
+	return loginMark(key, md5), loginMark(key, sha1), nil
+}
+
+func loginMark(key, hash models.Secret) *string {
+	if hash == "" {
+		return nil
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(hash))
+	mark := hex.EncodeToString(mac.Sum(nil))
+	return &mark
+}
+
+// loginKey reads the key of the login index. The first time it makes one and
+// marks the users that are there already.
+func (s *Store) loginKey(db *gorm.DB) (models.Secret, error) {
+	var row serverSecretRow
+	err := db.Where("name = ?", loginIndexKey).Take(&row).Error
+	if err == nil {
+		return s.openSecret(row)
+	}
+	if !errors.Is(err, gorm.ErrRecordNotFound) {
+		return "", storeErr("login key", err)
+	}
+	var key models.Secret
+	err = db.Transaction(func(tx *gorm.DB) error {
+		if key, err = s.createLoginKey(tx); err != nil {
+			return err
+		}
+		return s.markUsers(tx, key)
+	})
+	return key, storeErr("create login key", err)
+}
+
+// createLoginKey stores a new key, unless another program was faster, and
+// gives the one that is stored.
+func (s *Store) createLoginKey(tx *gorm.DB) (models.Secret, error) {
+	sealed, err := s.sealer.Seal(models.NewAPIKey(), secretPlace(loginIndexKey))
+	if err != nil {
+		return "", err
+	}
+	row := serverSecretRow{Name: loginIndexKey, Sealed: sealed}
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+		return "", err
+	}
+	if err := s.locking(tx).Where("name = ?", loginIndexKey).Take(&row).Error; err != nil {
+		return "", err
+	}
+	return s.openSecret(row)
+}
+
+func (s *Store) openSecret(row serverSecretRow) (models.Secret, error) {
+	secret, err := s.sealer.Open(row.Sealed, secretPlace(row.Name))
+	if err != nil {
+		return "", errors.Join(models.ErrUnavailable, err)
+	}
+	return secret, nil
+}
+
+// markUsers derives the login columns of all users from their documents.
+func (s *Store) markUsers(tx *gorm.DB, key models.Secret) error {
+	for after := ""; ; {
+		var rows []userRow
+		if err := tx.Where("id > ?", after).Order("id").Limit(rowBatch).Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, row := range rows {
+			u, err := s.user(row)
+			if err != nil {
+				return err
+			}
+			marks := map[string]any{"login_md5": loginMark(key, u.MD5Auth), "login_sha1": loginMark(key, u.SHA1Auth)}
+			if err := tx.Model(&userRow{}).Where("id = ?", u.ID).Updates(marks).Error; err != nil {
+				return err
+			}
+			after = u.ID
+		}
+		if len(rows) < rowBatch {
+			return nil
+		}
+	}
+}
+
+func secretPlace(name string) string { return "server_secrets/" + name }
+
+// locking makes a read wait for other writers of the rows, and them for this
+// transaction. SQLite has let only one writer in already.
+func (s *Store) locking(tx *gorm.DB) *gorm.DB {
+	if s.dialect == dialectMySQL {
+		return tx.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return tx
+}
