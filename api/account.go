@@ -3,7 +3,11 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
 	"strings"
+	"time"
 
 	"dialtone/models"
 )
@@ -13,9 +17,41 @@ var accountComputed = []string{
 	"id", "created", "is_reseller", "reseller_id", "superduper_admin", "billing_mode", "wnm_allow_additions",
 }
 
+// listAccounts serves GET /v2/accounts: all accounts, for the master account.
+func (s *server) listAccounts(ctx context.Context, r *request) (*answer, error) {
+	if !r.actor.IsMaster() {
+		return nil, fault("forbidden", "only the master account lists all accounts")
+	}
+	return s.accountList(ctx, r, "")
+}
+
+// listChildren serves GET /v2/accounts/{A}/children: the accounts directly
+// below.
+func (s *server) listChildren(ctx context.Context, r *request) (*answer, error) {
+	return s.accountList(ctx, r, r.account.ID)
+}
+
+// accountList lists the accounts below parentID, or all when it is empty.
+func (s *server) accountList(ctx context.Context, r *request, parentID string) (*answer, error) {
+	return list(r, collection[*models.Account]{
+		fetch: func(l models.Listing) ([]*models.Account, error) { return s.Store.ListAccounts(ctx, parentID, l) },
+		id:    func(a *models.Account) string { return a.ID },
+		record: func(a *models.Account) record {
+			return record{kind: "account", accountID: a.ID, meta: a.Meta, doc: s.schemas["accounts"].completed(a.Document)}
+		},
+		summary: accountSummary,
+	})
+}
+
+func accountSummary(a *models.Account) map[string]any {
+	out := map[string]any{"id": a.ID, "name": a.Name, "realm": a.Realm, "enabled": a.Enabled.On(), "flags": []any{}}
+	copyMembers(out, a.Document, "flags", "timezone")
+	return out
+}
+
 // createAccount serves PUT /v2/accounts and PUT /v2/accounts/{A}: a child of
 // the token's account, or of {A}. The child's API key is random and only its
-// hash is kept; nobody can log in with it before a later call sets a new one,
+// hash is kept; nobody can log in with it before PUT .../api_key makes another,
 // but tokens of the accounts above act on the child.
 func (s *server) createAccount(ctx context.Context, r *request) (*answer, error) {
 	parent := cmp.Or(r.account, r.actor)
@@ -24,18 +60,15 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 		return nil, err
 	}
 	id, idErr := takeID(doc)
-	for _, name := range accountComputed {
-		delete(doc, name)
-	}
 	if doc["realm"] == nil {
 		doc["realm"] = newRealm(parent.Realm)
 	}
-	if realm, isText := doc["realm"].(string); isText {
-		doc["realm"] = strings.ToLower(realm)
+	found, err := s.settleAccount(ctx, r, doc, nil)
+	if err != nil {
+		return nil, err
 	}
-	problems := s.schemas["accounts"].settle(doc)
-	problems.merge(idErr)
-	if err := problems.err(); err != nil {
+	found.merge(idErr)
+	if err := found.err(); err != nil {
 		return nil, err
 	}
 	a := &models.Account{Ancestors: append(parent.Ancestors[:len(parent.Ancestors):len(parent.Ancestors)], parent.ID)}
@@ -44,7 +77,7 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 		return nil, err
 	}
 	if err := s.Store.CreateAccount(ctx, a, models.NewAPIKey()); err != nil {
-		return nil, taken(err, doc)
+		return nil, notFound(taken(err, doc), parent.ID)
 	}
 	return created(a.Meta, "/v2/accounts/"+a.ID, s.publicAccount(a)), nil
 }
@@ -52,6 +85,144 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 // showAccount serves GET /v2/accounts/{A}.
 func (s *server) showAccount(_ context.Context, r *request) (*answer, error) {
 	return one(r.account.Meta, s.publicAccount(r.account)), nil
+}
+
+// replaceAccount serves POST /v2/accounts/{A}: what is not sent is dropped,
+// but for the realm, which an account always has.
+func (s *server) replaceAccount(ctx context.Context, r *request) (*answer, error) {
+	return s.updateAccount(ctx, r, func(_, sent models.Document) models.Document { return sent.Clone() })
+}
+
+// patchAccount serves PATCH /v2/accounts/{A}: what is not sent stays.
+func (s *server) patchAccount(ctx context.Context, r *request) (*answer, error) {
+	return s.updateAccount(ctx, r, merge)
+}
+
+// updateAccount saves what edit makes of the stored document and the one sent.
+// Phones do not find their registrar's realm changed unless they are told, so a
+// new realm sends them all a check-sync.
+func (s *server) updateAccount(ctx context.Context, r *request, edit func(stored, sent models.Document) models.Document) (*answer, error) {
+	sent, err := r.document()
+	if err != nil {
+		return nil, err
+	}
+	delete(sent, "id")
+	var old, saved *models.Account
+	err = untilWritten(func() error {
+		old, saved, err = s.updateAccountOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if saved.Realm != old.Realm {
+		s.syncAccount(ctx, r)
+	}
+	return one(saved.Meta, s.publicAccount(saved)), nil
+}
+
+// updateAccountOnce computes the new document and writes it, unless the stored
+// one changed in between: ErrConflict.
+func (s *server) updateAccountOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (old, saved *models.Account, err error) {
+	old, err = s.Store.Account(ctx, r.account.ID)
+	if err != nil {
+		return nil, nil, notFound(err, r.account.ID)
+	}
+	doc := edit(old.Document)
+	if doc["realm"] == nil {
+		doc["realm"] = old.Realm
+	}
+	found, err := s.settleAccount(ctx, r, doc, old)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmp.Or(found.err(), r.ifMatch(old.Revision)); err != nil {
+		return nil, nil, err
+	}
+	saved, err = s.Store.UpdateAccount(ctx, old.ID, func(a *models.Account) error {
+		if a.Revision != old.Revision {
+			return models.ErrConflict
+		}
+		return a.SetDocument(doc)
+	})
+	return old, saved, notFound(taken(err, doc), old.ID)
+}
+
+// settleAccount makes doc what is stored: without computed members and
+// defaults, and checked; all that is wrong is reported together. old is the
+// account as it is, nil for a new one.
+func (s *server) settleAccount(ctx context.Context, r *request, doc models.Document, old *models.Account) (problems, error) {
+	for _, name := range accountComputed {
+		delete(doc, name)
+	}
+	if realm, isText := doc["realm"].(string); isText {
+		doc["realm"] = strings.ToLower(realm)
+	}
+	found := s.schemas["accounts"].settle(doc)
+	checkStanding(doc, old, r.actor, found)
+	candidate := &models.Account{}
+	candidate.Realm = doc.Text("realm")
+	if old != nil {
+		if candidate.Realm == strings.ToLower(old.Realm) {
+			return found, nil
+		}
+		candidate.ID = old.ID
+	}
+	taken, err := s.Store.AccountTaken(ctx, candidate)
+	found.addTaken(taken)
+	return found, err
+}
+
+// checkStanding keeps the master account in order, without which nobody could
+// log in to mend anything, and an account from extending its own trial.
+func checkStanding(doc models.Document, old, actor *models.Account, found problems) {
+	if old == nil {
+		return
+	}
+	if old.IsMaster() && doc["enabled"] == false {
+		found.add("enabled", "invalid", "the master account cannot be disabled", detail{"cause": false})
+	}
+	if (old.IsMaster() || old.ID == actor.ID) && !reflect.DeepEqual(doc[trialExpires], old.Document[trialExpires]) {
+		found.add(trialExpires, "invalid", "only an account above can change this", detail{"cause": doc[trialExpires]})
+	}
+}
+
+// deleteAccount serves DELETE /v2/accounts/{A} and answers what it was. Users,
+// devices and logins go with it. An account with others below it stays, and so
+// does the master account.
+func (s *server) deleteAccount(ctx context.Context, r *request) (*answer, error) {
+	if r.account.IsMaster() {
+		return nil, fault("forbidden", "the master account cannot be deleted")
+	}
+	var a *models.Account
+	err := untilWritten(func() (err error) {
+		a, err = s.Store.DeleteAccount(ctx, r.account.ID, func(a *models.Account) error { return r.ifMatch(a.Revision) })
+		return err
+	})
+	if err != nil {
+		return nil, notFound(err, r.account.ID)
+	}
+	return one(a.Meta, s.publicAccount(a)), nil
+}
+
+// showAPIKey serves GET /v2/accounts/{A}/api_key. Only a hash of the key is
+// kept, so all that can be said is how to get another.
+func (s *server) showAPIKey(context.Context, *request) (*answer, error) {
+	return ok(map[string]any{
+		"api_key": nil,
+		"message": "only a hash of the API key is kept: PUT makes a new one, shows it once, and ends the old one",
+	}), nil
+}
+
+// renewAPIKey serves PUT /v2/accounts/{A}/api_key: a new key, which this
+// answer alone shows. The old one, and the logins made with it, end here; that
+// may include the token of this request.
+func (s *server) renewAPIKey(ctx context.Context, r *request) (*answer, error) {
+	key := models.NewAPIKey()
+	if err := s.Store.SetAPIKey(ctx, r.account.ID, key); err != nil {
+		return nil, notFound(err, r.account.ID)
+	}
+	return &answer{status: http.StatusCreated, data: map[string]any{"api_key": key.Reveal()}}, nil
 }
 
 // newRealm names a realm beside the parent's: "1f0a9c3b57.sip.example.com".
@@ -85,3 +256,16 @@ func resellerID(a *models.Account) string {
 }
 
 func languageOf(a *models.Account) string { return cmp.Or(a.Language, "en-us") }
+
+// trialExpires is the member that ends an account: Gregorian seconds.
+const trialExpires = "trial_expires"
+
+// expired reports whether the account's trial is over.
+func expired(a *models.Account, now time.Time) bool {
+	n, isNumber := a.Document[trialExpires].(json.Number)
+	if !isNumber {
+		return false
+	}
+	at, err := n.Int64()
+	return err == nil && at <= gregorian(now)
+}

@@ -29,11 +29,19 @@ type Store interface {
 	CreateAccount(ctx context.Context, a *models.Account, apiKey models.Secret) error
 	Account(ctx context.Context, id string) (*models.Account, error)
 	AccountByAPIKey(ctx context.Context, key models.Secret) (*models.Account, error)
+	ListAccounts(ctx context.Context, parentID string, l models.Listing) ([]*models.Account, error)
+	UpdateAccount(ctx context.Context, id string, change func(*models.Account) error) (*models.Account, error)
+	DeleteAccount(ctx context.Context, id string, check func(*models.Account) error) (*models.Account, error)
+	AccountTaken(ctx context.Context, a *models.Account) ([]*models.TakenError, error)
+	SetAPIKey(ctx context.Context, id string, key models.Secret) error
 
 	CreateUser(ctx context.Context, u *models.User) error
 	User(ctx context.Context, accountID, id string) (*models.User, error)
 	ListUsers(ctx context.Context, accountID string, l models.Listing) ([]*models.User, error)
 	UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error)
+	DeleteUser(ctx context.Context, accountID, id string, check func(*models.User) error) (*models.User, error)
+	UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error)
+	UsersByCredentials(ctx context.Context, c models.Credentials) ([]*models.User, error)
 
 	CreateDevice(ctx context.Context, d *models.Device) error
 	Device(ctx context.Context, accountID, id string) (*models.Device, error)
@@ -54,13 +62,14 @@ type Store interface {
 	Audit(ctx context.Context, e models.AuditEntry) error
 	UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error)
 
-	CreateToken(ctx context.Context, token models.Secret, t *models.Token) error
+	CreateToken(ctx context.Context, token models.Secret, t *models.Token, grounds models.Grounds) error
 	Token(ctx context.Context, token models.Secret) (*models.Token, error)
+	DeleteToken(ctx context.Context, token models.Secret) error
 
 	Ping(ctx context.Context) error
 }
 
-// A Guard slows down who guesses API keys.
+// A Guard slows down who guesses API keys and passwords.
 type Guard interface {
 	Allowed(source netip.Addr) bool
 	Fail(source netip.Addr)
@@ -147,11 +156,24 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/docs/:file", s.doc},
 
 		{"PUT", "/v2/api_auth", s.open(s.apiAuth)},
+		{"PUT", "/v2/user_auth", s.open(s.userAuth)},
+		{"PUT", "/v2/user_auth/recovery", s.open(recoverPassword)},
+		{"POST", "/v2/user_auth/recovery", s.open(recoverPassword)},
+		{"GET", "/v2/user_auth/:token", s.authenticated(s.showLogin)},
+		{"GET", "/v2/token_auth", s.authenticated(s.showLogin)},
+		{"DELETE", "/v2/token_auth", s.authenticated(s.endLogin)},
 
+		{"GET", "/v2/accounts", s.authenticated(s.listAccounts)},
 		{"PUT", "/v2/accounts", s.authenticated(s.createAccount)},
 		{"GET", "/v2/accounts/:account", s.inAccount(s.showAccount)},
 		{"PUT", "/v2/accounts/:account", s.inAccount(s.createAccount)},
 		{"GET", "/v2/accounts/:account/audit", s.inAccount(s.accountAudit)},
+		{"POST", "/v2/accounts/:account", s.inAccount(s.replaceAccount)},
+		{"PATCH", "/v2/accounts/:account", s.inAccount(s.patchAccount)},
+		{"DELETE", "/v2/accounts/:account", s.inAccount(s.deleteAccount)},
+		{"GET", "/v2/accounts/:account/children", s.inAccount(s.listChildren)},
+		{"GET", "/v2/accounts/:account/api_key", s.inAccount(s.showAPIKey)},
+		{"PUT", "/v2/accounts/:account/api_key", s.inAccount(s.renewAPIKey)},
 
 		{"GET", "/v2/accounts/:account/unknown_devices", s.inAccount(s.listUnknownDevices)},
 
@@ -164,6 +186,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/v2/accounts/:account/users/:user", s.inAccount(s.showUser)},
 		{"POST", "/v2/accounts/:account/users/:user", s.inAccount(s.replaceUser)},
 		{"PATCH", "/v2/accounts/:account/users/:user", s.inAccount(s.patchUser)},
+		{"DELETE", "/v2/accounts/:account/users/:user", s.inAccount(s.deleteUser)},
 
 		{"GET", "/v2/accounts/:account/devices", s.inAccount(s.listDevices)},
 		{"PUT", "/v2/accounts/:account/devices", s.inAccount(s.createDevice)},

@@ -2,16 +2,11 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
-	"net/http"
-	"time"
+	"strings"
 
 	"dialtone/models"
 )
-
-const tokenLife = time.Hour
 
 // findAccount reads the account of the path. Kazoo does it before it asks for
 // a token, so 404 comes before 401.
@@ -28,37 +23,83 @@ func (s *server) findAccount(ctx context.Context, r *request) error {
 	return nil
 }
 
-// authenticate finds out for which account the request's token acts.
-func (s *server) authenticate(ctx context.Context, r *request) error {
-	if r.token == "" {
-		return fault("invalid_credentials", "invalid credentials")
+// resolveOwnAccount replaces /v2/account, which names the account of the
+// token, before the request is routed.
+func (s *server) resolveOwnAccount(ctx context.Context, r *request) {
+	rest, isAlias := strings.CutPrefix(r.path+"/", "/v2/account/")
+	if !isAlias {
+		return
 	}
-	token, err := s.Store.Token(ctx, r.token)
-	if err != nil {
-		return noLogin(err)
+	id := strings.Repeat("0", 32) // whose OPTIONS are the same
+	if err := s.readToken(ctx, r); err == nil {
+		id = r.login.AccountID
+	} else if r.err == nil {
+		r.err = err
 	}
-	if !token.Expires.After(s.Now()) {
-		return &faultError{"invalid credentials", detail{}}
-	}
-	r.login = token
-	if r.account != nil && r.account.ID == token.AccountID {
-		r.actor = r.account
+	r.path = strings.TrimRight("/v2/accounts/"+id+"/"+rest, "/")
+}
+
+// readToken finds the login of the request's token.
+func (s *server) readToken(ctx context.Context, r *request) error {
+	if r.login != nil {
 		return nil
 	}
-	actor, err := s.Store.Account(ctx, token.AccountID)
+	if r.token == "" {
+		return noCredentials()
+	}
+	login, err := s.Store.Token(ctx, r.token)
 	if err != nil {
 		return noLogin(err)
 	}
-	r.actor = actor
+	if !login.Expires.After(s.Now()) {
+		return &faultError{"invalid credentials", detail{}}
+	}
+	r.login = login
 	return nil
 }
+
+// authenticate finds out for which account the request's token acts. Changes
+// that end logins delete their tokens; a trial just runs out.
+func (s *server) authenticate(ctx context.Context, r *request) error {
+	if err := s.readToken(ctx, r); err != nil {
+		return err
+	}
+	actor := r.account
+	if actor == nil || actor.ID != r.login.AccountID {
+		var err error
+		if actor, err = s.Store.Account(ctx, r.login.AccountID); err != nil {
+			return noLogin(err)
+		}
+	}
+	if s.standing(actor) != nil {
+		return noCredentials()
+	}
+	r.actor = actor
+	if r.login.Restrictions != nil && !permitted(r.login.Restrictions, r.verb, r.path) {
+		return fault("forbidden", "the token's restrictions do not allow this")
+	}
+	return nil
+}
+
+func noCredentials() error { return fault("invalid_credentials", "invalid credentials") }
 
 // noLogin is a 401 when err says that the token, or its account, is unknown.
 func noLogin(err error) error {
 	if errors.Is(err, models.ErrNotFound) {
-		return fault("invalid_credentials", "invalid credentials")
+		return noCredentials()
 	}
 	return err
+}
+
+// standing says what keeps an account from logging in, nil when nothing does.
+func (s *server) standing(a *models.Account) error {
+	switch {
+	case !a.Enabled.On():
+		return invalid("account", "disabled", "the account is disabled", detail{"cause": a.ID})
+	case expired(a, s.Now()):
+		return invalid("account", "expired", "the account has expired", detail{"cause": a.ID})
+	}
+	return nil
 }
 
 // authorize lets an account act on itself and on its descendants, and the
@@ -70,67 +111,44 @@ func (s *server) authorize(_ context.Context, r *request) error {
 	return fault("forbidden", "forbidden")
 }
 
-// apiAuth serves PUT /v2/api_auth: an API key buys a token.
-func (s *server) apiAuth(ctx context.Context, r *request) (*answer, error) {
-	if !s.Guard.Allowed(r.source) {
-		return nil, fault("too_many_requests", "too many failed logins")
+// permitted reports whether a token with restrictions may be used for this. A
+// pattern is a path below /v2; "*" stands for one segment, "#" for any number.
+func permitted(restrictions map[string][]string, verb, path string) bool {
+	verb = strings.ToLower(verb)
+	if verb == "head" {
+		verb = "get"
 	}
-	doc, err := r.document()
-	if err != nil {
-		return nil, err
+	segments := strings.Split(strings.TrimPrefix(path, "/v2/"), "/")
+	for _, pattern := range restrictions[verb] {
+		pattern = strings.TrimPrefix(strings.Trim(pattern, "/"), "v2/")
+		if matchSegments(strings.Split(pattern, "/"), segments) {
+			return true
+		}
 	}
-	if err := s.schemas["api_auth"].settle(doc).err(); err != nil {
-		return nil, err
-	}
-	key := doc.Text("api_key")
-	account, err := s.Store.AccountByAPIKey(ctx, models.Secret(key))
-	if errors.Is(err, models.ErrNotFound) {
-		s.Guard.Fail(r.source)
-		return nil, &faultError{"bad identifier", []string{key}}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !account.Enabled.On() {
-		return nil, invalid("account", "disabled", "the account is disabled", detail{"cause": account.ID})
-	}
-	token, err := s.login(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{status: http.StatusCreated, data: loginData(account), token: token}, nil
+	return false
 }
 
-// login makes a token that acts for the account.
-func (s *server) login(ctx context.Context, account *models.Account) (models.Secret, error) {
-	token, now := newToken(), s.Now().UTC()
-	return token, s.Store.CreateToken(ctx, token, &models.Token{
-		AccountID: account.ID,
-		Method:    "cb_api_auth",
-		Created:   now,
-		Expires:   now.Add(tokenLife),
-	})
-}
-
-// newToken is opaque: 256 random bits, with a prefix that lets people and
-// secret scanners tell what it is.
-func newToken() models.Secret {
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) // crypto/rand.Read never fails
-	return models.Secret("dt_" + base64.RawURLEncoding.EncodeToString(raw))
-}
-
-func loginData(a *models.Account) map[string]any {
-	return map[string]any{
-		"account_id":        a.ID,
-		"account_name":      a.Name,
-		"language":          languageOf(a),
-		"is_reseller":       a.IsMaster(),
-		"reseller_id":       resellerID(a),
-		"is_master_account": a.IsMaster(),
-		"cluster_id":        "",
-		"apps":              []any{},
-		"capabilities":      map[string]any{},
-		"ui_config":         map[string]any{},
+// matchSegments remembers only the last "#": a later one can take over all
+// that an earlier one might, so the time is bounded by the product of lengths.
+func matchSegments(pattern, path []string) bool {
+	p, hash, mark := 0, -1, 0
+	for i := 0; i < len(path); {
+		switch {
+		case p < len(pattern) && pattern[p] == "#":
+			hash, mark = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == "*" || pattern[p] == path[i]):
+			p++
+			i++
+		case hash >= 0:
+			mark++
+			p, i = hash+1, mark
+		default:
+			return false
+		}
 	}
+	for p < len(pattern) && pattern[p] == "#" {
+		p++
+	}
+	return p == len(pattern)
 }

@@ -52,6 +52,13 @@ func (p problems) add(path, code, message string, d detail) {
 	p[path][code] = d
 }
 
+// addTaken reports the values that belong to other documents.
+func (p problems) addTaken(list []*models.TakenError) {
+	for _, t := range list {
+		p.add(t.Field, "unique", "already in use", detail{"cause": t.Value})
+	}
+}
+
 // err is nil without problems.
 func (p problems) err() error {
 	if len(p) == 0 {
@@ -80,6 +87,9 @@ func taken(err error, doc models.Document) error {
 		return err
 	}
 	value, ok := doc.Lookup(t.Field)
+	if !ok && t.Value != "" {
+		value, ok = t.Value, true // of a document that this one carries along
+	}
 	if !ok || t.Field == "id" {
 		return err
 	}
@@ -89,28 +99,30 @@ func taken(err error, doc models.Document) error {
 // statuses are the HTTP statuses of Kazoo's named errors, and of the few that
 // HTTP itself asks for.
 var statuses = map[string]int{
-	"validation error":       http.StatusBadRequest,
-	"parse_error":            http.StatusBadRequest,
-	"action required":        http.StatusBadRequest,
-	"invalid action":         http.StatusBadRequest,
-	"invalid_credentials":    http.StatusUnauthorized,
-	"invalid credentials":    http.StatusUnauthorized, // an expired token
-	"forbidden":              http.StatusForbidden,
-	"bad_identifier":         http.StatusNotFound,
-	"bad identifier":         http.StatusNotFound, // malformed account id, unknown API key
-	"not_found":              http.StatusNotFound,
-	"faulty_request":         http.StatusNotFound,
-	"invalid_method":         http.StatusMethodNotAllowed,
-	"not_acceptable":         http.StatusNotAcceptable,
-	"datastore_conflict":     http.StatusConflict,
-	"gone":                   http.StatusGone,
-	"precondition_failed":    http.StatusPreconditionFailed,
-	"unsupported_media_type": http.StatusUnsupportedMediaType,
-	"range not satisfiable":  http.StatusRequestedRangeNotSatisfiable,
-	"too_many_requests":      http.StatusTooManyRequests,
-	"datastore_unreachable":  http.StatusServiceUnavailable,
-	"template_error":         http.StatusInternalServerError, // in the operator's templates
-	"unspecified_fault":      http.StatusInternalServerError,
+	"validation error":        http.StatusBadRequest,
+	"parse_error":             http.StatusBadRequest,
+	"action required":         http.StatusBadRequest,
+	"invalid action":          http.StatusBadRequest,
+	"invalid_credentials":     http.StatusUnauthorized,
+	"invalid credentials":     http.StatusUnauthorized, // an expired token
+	"forbidden":               http.StatusForbidden,
+	"bad_identifier":          http.StatusNotFound,
+	"bad identifier":          http.StatusNotFound, // malformed account id, unknown API key
+	"not_found":               http.StatusNotFound,
+	"faulty_request":          http.StatusNotFound,
+	"invalid_method":          http.StatusMethodNotAllowed,
+	"not_acceptable":          http.StatusNotAcceptable,
+	"datastore_conflict":      http.StatusConflict,
+	"account_has_descendants": http.StatusConflict,
+	"gone":                    http.StatusGone,
+	"precondition_failed":     http.StatusPreconditionFailed,
+	"unsupported_media_type":  http.StatusUnsupportedMediaType,
+	"range not satisfiable":   http.StatusRequestedRangeNotSatisfiable,
+	"too_many_requests":       http.StatusTooManyRequests,
+	"datastore_unreachable":   http.StatusServiceUnavailable,
+	"unspecified_fault":       http.StatusInternalServerError,
+	"not_implemented":         http.StatusNotImplemented,
+	"template_error":          http.StatusInternalServerError, // in the operator's templates
 }
 
 // faultOf turns any error into a named one. Details stay in the log.
@@ -126,6 +138,8 @@ func faultOf(err error) *faultError {
 		return &faultError{"bad_identifier", detail{"message": "bad identifier"}}
 	case errors.Is(err, models.ErrInvalid):
 		return &faultError{"parse_error", detail{"message": "the document cannot be read"}}
+	case errors.Is(err, models.ErrDescendants):
+		return &faultError{"account_has_descendants", detail{"message": "the account has accounts below it: delete those first"}}
 	case errors.Is(err, models.ErrConflict):
 		return &faultError{"datastore_conflict", detail{"message": "conflicting documents"}}
 	case errors.Is(err, models.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -144,7 +158,7 @@ func (s *server) writeError(c *gin.Context, r *request, err error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		c.Header("Retry-After", "5") // seconds
 	}
-	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(c.Request.Context(), "request failed", "request_id", r.id, "route", c.FullPath(), "err", err)
 	}
 	s.write(c, r, status, envelope{Data: f.data, Status: "error", Message: f.name, Error: fmt.Sprint(status)})

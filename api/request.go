@@ -44,6 +44,7 @@ type request struct {
 	unsupported bool                       // the body is of a type that is not read
 	err         error                      // what is wrong with the body
 	params      gin.Params
+	verb        string // the method, or the one that a POST carries
 	token       models.Secret
 	login       *models.Token   // the token's
 	actor       *models.Account // the token's
@@ -79,11 +80,13 @@ func (s *server) receive(next http.Handler) http.Handler {
 			r.readBody(http.MaxBytesReader(w, hr.Body, maxBody))
 		}
 		r.token = r.presentedToken()
+		r.verb = r.method(hr.Method)
+		s.resolveOwnAccount(hr.Context(), r)
 
 		hr = hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r))
 		location := *hr.URL
 		location.Path, location.RawPath = r.path, ""
-		hr.URL, hr.Method = &location, r.method(hr.Method)
+		hr.URL, hr.Method = &location, r.verb
 		next.ServeHTTP(w, hr)
 	})
 }

@@ -88,7 +88,10 @@ func (s *server) createUser(ctx context.Context, r *request) (*answer, error) {
 	id, idProblems := takeID(doc)
 	u := &models.User{AccountID: r.account.ID}
 	u.ID = id
-	found := s.settleUser(u, doc)
+	found, err := s.settleUser(ctx, u, doc)
+	if err != nil {
+		return nil, err
+	}
 	found.merge(idProblems)
 	if err := found.err(); err != nil {
 		return nil, err
@@ -145,7 +148,11 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 		return nil, err
 	}
 	settled, doc := *old, edit(old.Document)
-	if err := s.settleUser(&settled, doc).err(); err != nil {
+	found, err := s.settleUser(ctx, &settled, doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := found.err(); err != nil {
 		return nil, err
 	}
 	if err := r.ifMatch(old.Revision); err != nil {
@@ -161,9 +168,28 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 	return saved, notFound(taken(err, doc), old.ID)
 }
 
+// deleteUser serves DELETE .../users/{U} and answers what it was. The user's
+// devices stay; their owner is gone.
+func (s *server) deleteUser(ctx context.Context, r *request) (*answer, error) {
+	id, err := r.pathID("user")
+	if err != nil {
+		return nil, err
+	}
+	var u *models.User
+	err = untilWritten(func() error {
+		u, err = s.Store.DeleteUser(ctx, r.account.ID, id, func(u *models.User) error { return r.ifMatch(u.Revision) })
+		return err
+	})
+	if err != nil {
+		return nil, notFound(err, id)
+	}
+	return one(u.Meta, s.publicUser(u)), nil
+}
+
 // settleUser makes doc what is stored (cleaned, without defaults and the
-// password) and u's credentials what they become. u holds the user as it was.
-func (s *server) settleUser(u *models.User, doc models.Document) problems {
+// password) and u's credentials what they become; all that is wrong is reported
+// together. u holds the user as it was.
+func (s *server) settleUser(ctx context.Context, u *models.User, doc models.Document) (problems, error) {
 	if username := doc.Text("username"); username != "" {
 		doc["username"] = strings.ToLower(username)
 	}
@@ -182,7 +208,19 @@ func (s *server) settleUser(u *models.User, doc models.Document) problems {
 	case username != strings.ToLower(u.Username):
 		found.add("password", "required", "a new username needs a password", detail{"value": "password"})
 	}
-	return found
+	return found, s.checkUsername(ctx, u, username, found)
+}
+
+// checkUsername asks the store who else has the username, when it is new.
+func (s *server) checkUsername(ctx context.Context, u *models.User, username string, found problems) error {
+	if username == strings.ToLower(u.Username) {
+		return nil
+	}
+	candidate := &models.User{AccountID: u.AccountID}
+	candidate.ID, candidate.Username = u.ID, username
+	taken, err := s.Store.UserTaken(ctx, candidate)
+	found.addTaken(taken)
+	return err
 }
 
 // credentials are the two hashes that a login may present instead of the

@@ -98,12 +98,16 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]*model
 	return convert(rows, s.account)
 }
 
-// Children lists the accounts directly below one, as Accounts does.
-func (s *Store) Children(ctx context.Context, parentID, after string, limit int) ([]*models.Account, error) {
+// ListAccounts reads a part of the list of all accounts, or of those directly
+// below parentID when it is not empty.
+func (s *Store) ListAccounts(ctx context.Context, parentID string, l models.Listing) ([]*models.Account, error) {
+	db := s.db.WithContext(ctx)
+	if parentID != "" {
+		db = db.Where("parent_id = ?", parentID)
+	}
 	var rows []accountRow
-	err := s.db.WithContext(ctx).Where("parent_id = ? AND id > ?", parentID, after).Order("id").Limit(limit).Find(&rows).Error
-	if err != nil {
-		return nil, storeErr("children", err)
+	if err := listing(db, l, accountNarrowings).Find(&rows).Error; err != nil {
+		return nil, storeErr("list accounts", err)
 	}
 	return convert(rows, s.account)
 }

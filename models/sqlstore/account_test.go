@@ -179,11 +179,11 @@ func TestDeleteAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		always := func(*models.Account) error { return nil }
-		list, err := s.Children(ctx, master.ID, "", 10)
+		list, err := s.ListAccounts(ctx, master.ID, models.Listing{Limit: 10})
 		if err != nil || len(list) != 1 || list[0].ID != a.ID {
 			t.Errorf("children: got %v, %v", list, err)
 		}
-		if list, err := s.Children(ctx, master.ID, a.ID, 10); err != nil || len(list) != 0 {
+		if list, err := s.ListAccounts(ctx, master.ID, models.Listing{After: a.ID, Limit: 10}); err != nil || len(list) != 0 {
 			t.Errorf("children after the last: got %v, %v", list, err)
 		}
 		u := createUser(t, s, a.ID, `{"first_name":"Ann"}`)

@@ -28,6 +28,10 @@ var (
 		{"enabled", "enabled", asOff},
 		{"provision.endpoint_brand", "brand", clipped(64)},
 	}
+	accountNarrowings = []narrowing{
+		{"id", "id", clipped(32)},
+		{"realm", "realm", asLower},
+	}
 	userNarrowings = []narrowing{
 		{"id", "id", clipped(32)},
 		{"username", "username", asLower},
