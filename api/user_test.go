@@ -88,6 +88,8 @@ func TestUserValidation(t *testing.T) {
 	b := newBench(t)
 	b.do("PUT", b.users(), `{"data":{"first_name":"A","last_name":"B","username":"ann","password":"s3cret"}}`).want(http.StatusCreated)
 	b.do("PUT", b.users(), `{"data":{"first_name":"A","last_name":"B","username":"Ann","password":"s3cret"}}`).rejects("username: unique")
+	b.do("PUT", b.users(), `{"data":{"last_name":"B","username":"ANN","password":"s3cret","priv_level":"root"}}`).
+		rejects("first_name: required", "username: unique", "priv_level: enum")
 	b.do("PUT", b.users(), `{"data":{}}`).rejects("first_name: required", "last_name: required")
 	b.do("PUT", b.users(), `{"data":{"first_name":"","last_name":7,"username":"a b","password":"s3cret","email":"nowhere","priv_level":"root",
 		"hotdesk":{"pin":"1","id":"1234567890123456"},"music_on_hold":{"media_id":"`+strings.Repeat("x", 129)+`"}}}`).
@@ -99,6 +101,28 @@ func TestUserValidation(t *testing.T) {
 	other, _ := b.account("Other", "other.example.com", b.master)
 	b.do("PUT", "/v2/accounts/"+other.ID+"/users", `{"data":{"first_name":"A","last_name":"B","username":"ann","password":"s3cret"}}`).
 		want(http.StatusCreated)
+}
+
+func TestDeleteUser(t *testing.T) {
+	b := newBench(t)
+	path := b.user(b.master, "ann", "s3cret-ann")
+	id := path[len(path)-32:]
+	device := b.device(`{"name":"x","owner_id":"` + id + `"}`)
+	last := b.do("GET", path, "").want(http.StatusOK)
+	b.do("DELETE", path, "", `If-Match: "1-x"`).fails(http.StatusPreconditionFailed, "precondition_failed")
+	other, _ := b.account("Other", "other.example.com", b.master)
+	b.do("DELETE", "/v2/accounts/"+other.ID+"/users/"+id, "").fails(http.StatusNotFound, "bad_identifier")
+	r := b.do("DELETE", path, "").want(http.StatusOK)
+	if diff := cmp.Diff(asJSON(t, last.data()), asJSON(t, r.data())); diff != "" {
+		t.Error(diff)
+	}
+	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
+		b.do(method, path, "").fails(http.StatusNotFound, "bad_identifier")
+	}
+	if got := b.do("GET", device, "").want(http.StatusOK).at("owner_id"); got != id {
+		t.Errorf("owner_id %v of the device that stays, want %s", got, id)
+	}
+	b.user(b.master, "ann", "s3cret-ann") // the username is free again
 }
 
 func TestUserSummaries(t *testing.T) {
