@@ -202,7 +202,7 @@ func usernameTaken(db *gorm.DB, a *models.Account) (*models.TakenError, error) {
 		Where(`EXISTS (SELECT 1 FROM devices o WHERE o.realm = ? AND o.sip_username = devices.sip_username AND o.id <> devices.id)`, strings.ToLower(a.Realm)).
 		Order("sip_username").Limit(1).Pluck("sip_username", &usernames).Error
 	if err != nil || len(usernames) == 0 {
-		return nil, err //nolint:nilnil // documented
+		return nil, err
 	}
 	return &models.TakenError{Field: "sip.username", Value: usernames[0]}, nil
 }
