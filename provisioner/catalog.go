@@ -137,7 +137,7 @@ func (c *Catalog) Model(brand, family, model string) Model {
 
 func (b *brand) model(family, model string) Model {
 	m := Model{Brand: b.Brand, Family: b.family(family), Name: strings.ToLower(model)}
-	key, listed := b.owner[m.Name]
+	key, listed := b.byName[m.Name]
 	if !listed {
 		m.Capabilities = b.capabilities(m.Family, "")
 		return m

@@ -72,9 +72,9 @@ func labelOr(k models.Key, other string) string {
 	return other
 }
 
-// keyUsers are the ids of the users that a phone's keys name, sorted, each
+// keyUserIDs are the ids of the users that a phone's keys name, sorted, each
 // once. Keys may also come from the layers below the device.
-func keyUsers(phone *models.Phone) []string {
+func keyUserIDs(phone *models.Phone) []string {
 	ids := userIDs(phone.Device.Provision)
 	below := []models.Document{phone.Account.Document}
 	if phone.Owner != nil {

@@ -88,7 +88,7 @@ func TestKeyUsers(t *testing.T) {
 	phone := newPhone(t, `{}`, `{"provision": {"combo_keys": {"1": {"type": "presence", "value": "`+annID+`"}}}}`,
 		`{"provision": {"feature_keys": {"0": {"type": "personal_parking", "value": {"value": "`+bobID+`"}},
 		  "1": {"type": "presence", "value": "`+bobID+`"}, "2": {"type": "speed_dial", "value": "`+annID+`"}, "3": {"type": "presence", "value": "no id"}}}}`)
-	if diff := cmp.Diff([]string{annID, bobID}, keyUsers(phone)); diff != "" {
+	if diff := cmp.Diff([]string{annID, bobID}, keyUserIDs(phone)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

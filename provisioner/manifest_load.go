@@ -48,7 +48,7 @@ type brand struct {
 	Manifest
 	defaults   models.Document
 	userAgents []*regexp.Regexp
-	owner      map[string]modelKey // model name or alias, lower-case -> where it is listed
+	byName     map[string]modelKey // model name or alias, lower-case -> where it is listed
 }
 
 // modelKey names a listed model.
@@ -233,7 +233,7 @@ func (c *manifestCheck) checkCapabilities(at string, caps Capabilities) {
 }
 
 func (c *manifestCheck) checkFamilies() {
-	c.brand.owner = map[string]modelKey{}
+	c.brand.byName = map[string]modelKey{}
 	for _, name := range sortedKeys(c.brand.Families) {
 		at := fmt.Sprintf("$.families.'%s'", name)
 		family := c.brand.Families[name]
@@ -256,10 +256,10 @@ func (c *manifestCheck) checkModel(at string, key modelKey, rule ModelRule) {
 		if name != strings.ToLower(name) {
 			c.bad(at, "alias %q: want lower case", name)
 		}
-		if other, taken := c.brand.owner[name]; taken {
+		if other, taken := c.brand.byName[name]; taken {
 			c.bad(at, "%q already names model %s of family %s", name, other.model, other.family)
 		}
-		c.brand.owner[name] = key
+		c.brand.byName[name] = key
 	}
 }
 

@@ -22,12 +22,12 @@ type Request struct {
 // patterns match file names against the files of all brands. Model attributes
 // in paths are filled in beforehand, so only the MAC is left open.
 type patterns struct {
-	literal map[string][]fileKey
+	literal map[string][]brandFile
 	perMAC  []macPattern
 }
 
-// fileKey is one file of one brand.
-type fileKey struct {
+// brandFile is one file of one brand.
+type brandFile struct {
 	brand string
 	rule  *FileRule
 	model modelKey // the first model that has the attributes of the path; zero when the path has none
@@ -35,17 +35,17 @@ type fileKey struct {
 
 type macPattern struct {
 	prefix, suffix string
-	files          []fileKey
+	files          []brandFile
 }
 
 func newPatterns(brands map[string]*brand) *patterns {
-	p := &patterns{literal: map[string][]fileKey{}}
+	p := &patterns{literal: map[string][]brandFile{}}
 	for _, name := range sortedKeys(brands) {
 		b := brands[name]
 		for i := range b.Files {
 			rule := &b.Files[i]
 			for path, model := range b.expand(rule.Path) {
-				p.add(path, fileKey{brand: name, rule: rule, model: model})
+				p.add(path, brandFile{brand: name, rule: rule, model: model})
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func fillMAC(pattern string, mac models.MAC) string {
 	return strings.Replace(pattern, "{"+macPlaceholder+"}", mac.String(), 1)
 }
 
-func (p *patterns) add(path string, file fileKey) {
+func (p *patterns) add(path string, file brandFile) {
 	prefix, suffix, perMAC := strings.Cut(path, "{"+macPlaceholder+"}")
 	if !perMAC {
 		p.literal[path] = append(p.literal[path], file)
@@ -101,17 +101,17 @@ func (p *patterns) add(path string, file fileKey) {
 			return
 		}
 	}
-	p.perMAC = append(p.perMAC, macPattern{prefix, suffix, []fileKey{file}})
+	p.perMAC = append(p.perMAC, macPattern{prefix, suffix, []brandFile{file}})
 }
 
 // match finds whose file a name is. Literal names come before {mac}, which the
 // zero MAC never matches: files named with zeros are common files.
-func (p *patterns) match(name string) (Request, []fileKey, bool) {
+func (p *patterns) match(name string) (Request, []brandFile, bool) {
 	if files, ok := p.literal[name]; ok {
 		return Request{Name: name, Brands: brandsOf(files)}, files, true
 	}
 	var req Request
-	var files []fileKey
+	var files []brandFile
 	for _, pattern := range p.perMAC {
 		mac, ok := pattern.match(name)
 		if ok {
@@ -134,7 +134,7 @@ func (p macPattern) match(name string) (models.MAC, bool) {
 }
 
 // brandsOf lists the brands of files, which are in the brands' order.
-func brandsOf(files []fileKey) []string {
+func brandsOf(files []brandFile) []string {
 	var names []string
 	for _, file := range files {
 		if len(names) == 0 || names[len(names)-1] != file.brand {

@@ -180,7 +180,7 @@ func (c *Catalog) renderSample(b *brand, s sample, t target) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	common, err := b.commonInput(phone.Account, b.owner[t.model.Name])
+	common, err := b.commonInput(phone.Account, b.byName[t.model.Name])
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
 	brand := phone.Device.Provision.Brand
-	i := slices.IndexFunc(files, func(f fileKey) bool { return f.brand == brand })
+	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == brand })
 	if !ok || i < 0 {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
 	}
@@ -110,7 +110,7 @@ func (s *Service) CommonFile(ctx context.Context, account *models.Account, name 
 
 // keyUsers reads the users that the phone's keys name, in one query.
 func (s *Service) keyUsers(ctx context.Context, phone *models.Phone) ([]*models.User, error) {
-	ids := keyUsers(phone)
+	ids := keyUserIDs(phone)
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -149,7 +149,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	return f, nil
 }
 
-func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, name string, file fileKey) (File, error) {
+func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, name string, file brandFile) (File, error) {
 	b := c.brands[file.brand]
 	k := s.newKey(c, b.Brand, file.rule.Role, name)
 	k.document(account.Meta)
