@@ -1,10 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -116,25 +113,10 @@ func (s *server) showProvision(ctx context.Context, r *request) (*answer, error)
 		return nil, err
 	}
 	report, err := s.Provision(ctx, phone)
-	if err != nil && !errors.Is(err, models.ErrNotFound) && !errors.Is(err, models.ErrInvalid) {
+	if err != nil {
 		return nil, err
 	}
-	if err != nil || len(report.Files) == 0 {
-		report.State = provisioner.StateError
-		report.Error = cmp.Or(report.Error, unprovisioned(phone, err))
-	}
 	return ok(publicReport(report)), nil
-}
-
-// unprovisioned says why a phone is given no files.
-func unprovisioned(phone *models.Phone, err error) string {
-	if _, hasMAC := phone.Device.MAC(); !hasMAC {
-		return "the device has no mac_address of 12 hex digits"
-	}
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("provision.endpoint_brand %q is not in the catalogue", phone.Device.Provision.Brand)
 }
 
 func publicReport(report provisioner.Report) map[string]any {

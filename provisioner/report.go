@@ -43,13 +43,19 @@ type FileReport struct {
 }
 
 // Report renders everything a phone could ask for and compares it with what it
-// fetched last. A device without a MAC or of an unknown brand has no files.
+// fetched last. A device without a MAC or of an unknown brand has no files, and the state
+// "error" says why.
 func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, error) {
-	r := Report{State: StateNever, URL: s.URL(phone.Account)}
+	r := Report{URL: s.URL(phone.Account)}
 	c := s.Catalog()
 	b, known := c.brands[phone.Device.Provision.Brand]
 	mac, hasMAC := phone.Device.MAC()
-	if !known || !hasMAC {
+	switch {
+	case !hasMAC:
+		r.State, r.Error = StateError, "the device has no mac_address of 12 hex digits"
+		return r, nil
+	case !known:
+		r.State, r.Error = StateError, fmt.Sprintf("provision.endpoint_brand %q is not in the catalogue", phone.Device.Provision.Brand)
 		return r, nil
 	}
 	r.Username, r.Password = mac.String(), phone.Device.HTTPPassword

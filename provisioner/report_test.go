@@ -79,7 +79,7 @@ func TestReportFailures(t *testing.T) {
 	}
 	for name, document := range map[string]string{"no MAC": `{"provision": {"endpoint_brand": "acme"}}`, "unknown brand": `{"mac_address": "001122334455"}`} {
 		r, err := NewService(&fakeStore{}, catalog, Options{}).Report(t.Context(), newPhone(t, `{}`, "", document))
-		if err != nil || r.State != StateNever || len(r.Files) != 0 {
+		if err != nil || r.State != StateError || r.Error == "" || len(r.Files) != 0 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
