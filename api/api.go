@@ -48,6 +48,7 @@ type Store interface {
 	ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error)
 	UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error)
 	DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error)
+	ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error
 	DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
@@ -191,6 +192,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/v2/accounts/:account/devices", s.inAccount(s.listDevices)},
 		{"PUT", "/v2/accounts/:account/devices", s.inAccount(s.createDevice)},
 		{"GET", "/v2/accounts/:account/devices/status", s.inAccount(s.deviceStatus)},
+		{"POST", "/v2/accounts/:account/devices/import", s.handle(s.importDevices, s.findAccount, s.authenticate, s.authorize, takesCSV, negotiate)},
 		{"GET", "/v2/accounts/:account/devices/:device", s.inAccount(s.showDevice)},
 		{"POST", "/v2/accounts/:account/devices/:device", s.inAccount(s.replaceDevice)},
 		{"PATCH", "/v2/accounts/:account/devices/:device", s.inAccount(s.patchDevice)},

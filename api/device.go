@@ -83,19 +83,11 @@ func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) 
 		return nil, err
 	}
 	sync := takeSync(doc)
-	id, idProblems := takeID(doc)
-	alignExpiry(doc)
-	found, err := s.settleDevice(ctx, r, doc, nil)
+	d, found, err := s.newDevice(ctx, r, doc)
 	if err != nil {
 		return nil, err
 	}
-	found.merge(idProblems)
 	if err := found.err(); err != nil {
-		return nil, err
-	}
-	d := &models.Device{AccountID: r.account.ID}
-	d.ID = id
-	if err := d.SetDocument(doc); err != nil {
 		return nil, err
 	}
 	if err := s.Store.CreateDevice(ctx, d); err != nil {
@@ -103,6 +95,24 @@ func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) 
 	}
 	s.tellPhones(ctx, r, nil, d, sync)
 	return created(d.Meta, r.path+"/"+d.ID, s.publicDevice(d)), nil
+}
+
+// newDevice makes a device of what was sent; it is good when there are no
+// problems.
+func (s *server) newDevice(ctx context.Context, r *request, doc models.Document) (*models.Device, problems, error) {
+	id, idProblems := takeID(doc)
+	alignExpiry(doc)
+	found, err := s.settleDevice(ctx, r, doc, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	found.merge(idProblems)
+	d := &models.Device{AccountID: r.account.ID}
+	d.ID = id
+	if len(found) > 0 {
+		return d, found, nil
+	}
+	return d, found, d.SetDocument(doc)
 }
 
 // replaceDevice serves POST .../devices/{D}: what is not sent is dropped.

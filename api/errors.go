@@ -123,6 +123,7 @@ var statuses = map[string]int{
 	"unspecified_fault":       http.StatusInternalServerError,
 	"not_implemented":         http.StatusNotImplemented,
 	"template_error":          http.StatusInternalServerError, // in the operator's templates
+	"import_failed":           http.StatusBadRequest,
 }
 
 // faultOf turns any error into a named one. Details stay in the log.

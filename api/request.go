@@ -41,6 +41,7 @@ type request struct {
 	header      http.Header
 	query       url.Values
 	envelope    map[string]json.RawMessage // keys in lower case; nil without a body
+	file        []byte                     // a CSV body
 	unsupported bool                       // the body is of a type that is not read
 	err         error                      // what is wrong with the body
 	params      gin.Params
@@ -111,12 +112,15 @@ func (r *request) readBody(body io.Reader) {
 		r.err = fault("parse_error", "the body could not be read")
 		return
 	}
+	file := raw
 	raw = bytes.TrimSpace(raw)
 	switch contentType(r.header) {
 	case "", "application/json", "application/x-json":
 		r.envelope, r.err = openEnvelope(raw)
 	case "application/x-www-form-urlencoded":
 		r.envelope, r.err = openForm(raw)
+	case "text/csv", "application/csv":
+		r.file, r.unsupported = file, true // but where files are taken
 	default:
 		r.unsupported = len(raw) > 0
 	}

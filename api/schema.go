@@ -123,6 +123,31 @@ func eachMember(s *jsonschema.Schema, v any, visit func(object map[string]any, n
 	}
 }
 
+// names reports whether the schema says something about the member at a dotted
+// path.
+func (s *schema) names(path string) bool {
+	at := []*jsonschema.Schema{s.root}
+	for name := range strings.SplitSeq(path, ".") {
+		var below []*jsonschema.Schema
+		for _, part := range at {
+			below = append(below, declared(part, name)...)
+		}
+		at = below
+	}
+	return len(at) > 0
+}
+
+// declared are the schemas of an object's member, wherever they are written.
+func declared(s *jsonschema.Schema, name string) []*jsonschema.Schema {
+	found := membersNamed(s, name)
+	for _, part := range slices.Concat([]*jsonschema.Schema{s.Ref}, s.AllOf, s.AnyOf, s.OneOf) {
+		if part != nil {
+			found = append(found, declared(part, name)...)
+		}
+	}
+	return found
+}
+
 func wantsInteger(s *jsonschema.Schema) bool {
 	return s.Types != nil && slices.Equal(s.Types.ToStrings(), []string{"integer"})
 }

@@ -10,8 +10,8 @@ import (
 )
 
 func newDeviceCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "device", Short: "List and show devices in the database", Args: cobra.NoArgs}
-	cmd.AddCommand(newDeviceListCommand(), newDeviceShowCommand())
+	cmd := &cobra.Command{Use: "device", Short: "List, show and import devices in the database", Args: cobra.NoArgs}
+	cmd.AddCommand(newDeviceListCommand(), newDeviceShowCommand(), newDeviceImportCommand())
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"gorm.io/gorm"
@@ -35,16 +36,10 @@ func (deviceRow) TableName() string { return "devices" }
 // they are empty. Its account must exist (ErrNotFound). A value that must be
 // unique and is not is a TakenError.
 func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
-	d.ID = cmp.Or(d.ID, models.NewID())
-	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
-	d.Created = s.now().UTC()
-	d.Modified = d.Created
-	row, err := s.deviceRow(ctx, d)
+	row, err := s.newDeviceRow(ctx, d)
 	if err != nil {
 		return err
 	}
-	row.Revision = nextRevision("", row.Document)
-	d.Revision = row.Revision
 	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
 		if err := s.settleRealm(tx, d, &row); err != nil {
 			return err
@@ -54,6 +49,61 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 		}
 		return s.audit(ctx, tx, created(auditedDevice(d)))
 	})
+}
+
+// errTakenBack rolls a transaction back without being a failure.
+var errTakenBack = errors.New("taken back")
+
+// ImportDevices stores new devices as CreateDevice does, in one transaction.
+// keep is told, by index, which of them have a value that is taken, and decides
+// whether the others are stored or none; it may be asked more than once.
+func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error {
+	rows := make([]deviceRow, len(devices))
+	for i, d := range devices {
+		var err error
+		if rows[i], err = s.newDeviceRow(ctx, d); err != nil {
+			return err
+		}
+	}
+	err := s.transaction(ctx, "import devices", func(tx *gorm.DB) error {
+		taken := map[int]*models.TakenError{}
+		for i := range rows {
+			err := tx.Create(&rows[i]).Error
+			if field := takenField(err); err != nil && field != "" {
+				taken[i] = &models.TakenError{Field: field}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := s.audit(ctx, tx, created(auditedDevice(devices[i]))); err != nil {
+				return err
+			}
+		}
+		if !keep(taken) {
+			return errTakenBack
+		}
+		return nil
+	})
+	if errors.Is(err, errTakenBack) {
+		return nil
+	}
+	return err
+}
+
+// newDeviceRow is the row of a new device, whose empty members it fills.
+func (s *Store) newDeviceRow(ctx context.Context, d *models.Device) (deviceRow, error) {
+	d.ID = cmp.Or(d.ID, models.NewID())
+	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
+	d.Created = s.now().UTC()
+	d.Modified = d.Created
+	row, err := s.deviceRow(ctx, d)
+	if err != nil {
+		return deviceRow{}, err
+	}
+	row.Revision = nextRevision("", row.Document)
+	d.Revision = row.Revision
+	return row, nil
 }
 
 // Device reads one device of an account.

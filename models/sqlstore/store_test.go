@@ -584,6 +584,45 @@ func TestTokensFetchesNotifications(t *testing.T) {
 	})
 }
 
+func TestImportDevices(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		createDevice(t, s, a.ID, `{"name":"there","mac_address":"001565aabb01"}`)
+		batch := func() []*models.Device {
+			return []*models.Device{
+				newDevice(t, a.ID, `{"name":"one","mac_address":"001565aabb02"}`),
+				newDevice(t, a.ID, `{"name":"two","mac_address":"001565aabb01"}`),
+				newDevice(t, a.ID, `{"name":"three","mac_address":"001565aabb03"}`),
+			}
+		}
+		for _, keep := range []bool{false, true} {
+			err := s.ImportDevices(t.Context(), batch(), func(taken map[int]*models.TakenError) bool {
+				if len(taken) != 1 || taken[1] == nil || taken[1].Field != "mac_address" {
+					t.Errorf("taken: got %v", taken)
+				}
+				return keep
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]int{false: 2, true: 4}[keep] // the account and its devices
+			if entries := auditOf(t, s, a.ID, ""); len(entries) != want {
+				t.Errorf("keep %t: got %d audit entries, want %d", keep, len(entries), want)
+			}
+			for _, mac := range []string{"001565aabb02", "001565aabb03"} {
+				parsed, _ := models.ParseMAC(mac)
+				if _, err := s.PhoneByMAC(t.Context(), parsed); (err == nil) != keep {
+					t.Errorf("keep %t: %s: %v", keep, mac, err)
+				}
+			}
+		}
+		err := s.ImportDevices(t.Context(), []*models.Device{newDevice(t, models.NewID(), `{"name":"x"}`)}, func(map[int]*models.TakenError) bool { return true })
+		if !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("into an unknown account: got %v", err)
+		}
+	})
+}
+
 func TestUnknownDevices(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		ctx := t.Context()

@@ -1,0 +1,252 @@
+package api
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"dialtone/models"
+)
+
+// Bounds of an imported file.
+const (
+	maxImportRows    = 5000
+	maxImportColumns = 200
+	maxColumnDepth   = 10
+)
+
+// columnNames are short names of columns that people write.
+var columnNames = map[string]string{
+	"mac":      "mac_address",
+	"username": "sip.username",
+	"password": "sip.password",
+	"brand":    "provision.endpoint_brand",
+	"family":   "provision.endpoint_family",
+	"model":    "provision.endpoint_model",
+	"owner":    "owner_id",
+}
+
+// A CSVColumn is a column of an imported file and the member it is.
+type CSVColumn struct {
+	Number int    // from 1
+	Header string // as in the file
+	Field  string // dotted path in the document, "" of a column without a name
+	Known  bool   // the schema of devices names the member; others are stored as they are
+}
+
+// A CSVProblem is one thing that is wrong with an imported file.
+type CSVProblem struct {
+	Line    int    // where the row starts, from 1
+	Column  int    // from 1, 0 when it is in no column
+	Field   string // dotted path, "" when it is the row's or the file's
+	Code    string
+	Message string
+}
+
+// A csvTable is a file taken apart. With fatal problems there is no telling
+// what the rest of it says.
+type csvTable struct {
+	columns  []CSVColumn
+	rows     []csvRow
+	problems []CSVProblem
+	fatal    bool
+}
+
+// A csvRow is one device; the cells that could not be read are left out.
+type csvRow struct {
+	line  int
+	cells map[string]any // by path: a string, or json.RawMessage
+	bad   bool
+}
+
+// readCSV takes a file apart: with or without a byte order mark, separated by
+// semicolons if the first line has more of them than commas. known tells the
+// members that a schema names.
+func readCSV(raw []byte, known func(path string) bool) *csvTable {
+	t := &csvTable{}
+	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
+		t.fail(1, 0, "encoding", "the file is UTF-16: save it as UTF-8")
+		return t
+	}
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	reader := csv.NewReader(bytes.NewReader(raw))
+	reader.Comma = separator(raw)
+	reader.FieldsPerRecord = -1 // told by us, row by row
+	for {
+		record, err := reader.Read()
+		switch {
+		case err == io.EOF:
+			if t.columns == nil {
+				t.fail(1, 0, "required", "the file is empty")
+			}
+			return t
+		case err != nil:
+			t.failReading(err)
+			return t
+		}
+		line, _ := reader.FieldPos(0)
+		switch {
+		case t.columns == nil:
+			t.header(line, record, known)
+		case len(t.rows) == maxImportRows:
+			t.fail(line, 0, "maxRows", fmt.Sprintf("a file has at most %d rows", maxImportRows))
+		default:
+			t.row(line, record)
+		}
+		if t.fatal {
+			return t
+		}
+	}
+}
+
+func separator(raw []byte) rune {
+	first, _, _ := bytes.Cut(raw, []byte("\n"))
+	if bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
+		return ';'
+	}
+	return ','
+}
+
+func (t *csvTable) fail(line, column int, code, message string) {
+	t.problems = append(t.problems, CSVProblem{Line: line, Column: column, Code: code, Message: message})
+	t.fatal = true
+}
+
+func (t *csvTable) failReading(err error) {
+	var broken *csv.ParseError
+	if !errors.As(err, &broken) {
+		t.fail(1, 0, "csv", err.Error())
+		return
+	}
+	t.fail(broken.StartLine, 0, "csv", fmt.Sprintf("line %d, character %d: %v", broken.Line, broken.Column, broken.Err))
+}
+
+// header reads the names of the columns.
+func (t *csvTable) header(line int, record []string, known func(string) bool) {
+	if len(record) > maxImportColumns {
+		t.fail(line, 0, "maxColumns", fmt.Sprintf("a file has at most %d columns", maxImportColumns))
+		return
+	}
+	for i, name := range record {
+		c := CSVColumn{Number: i + 1, Header: name, Field: columnField(name, known)}
+		c.Known = c.Field != "" && known(c.Field)
+		if problem := t.clash(c.Field); problem != "" {
+			t.fail(line, c.Number, "header", problem)
+		}
+		t.columns = append(t.columns, c)
+	}
+	if !slices.ContainsFunc(t.columns, func(c CSVColumn) bool { return c.Field != "" }) {
+		t.fail(line, 0, "header", "no column has a name")
+	}
+}
+
+// columnField is the member that a column's name means.
+func columnField(name string, known func(string) bool) string {
+	name = strings.TrimSpace(name)
+	lower := strings.ToLower(name)
+	switch {
+	case columnNames[lower] != "":
+		return columnNames[lower]
+	case !known(name) && known(lower):
+		return lower
+	}
+	return name
+}
+
+// clash says why a column cannot be, "" when it can.
+func (t *csvTable) clash(field string) string {
+	parts := strings.Split(field, ".")
+	switch {
+	case field == "":
+		return "" // an error only when something is in it
+	case !utf8.ValidString(field):
+		return "the name is not UTF-8"
+	case len(parts) > maxColumnDepth || slices.Contains(parts, ""):
+		return fmt.Sprintf("%q is no path of a member", field)
+	case strings.HasPrefix(field, "_") || strings.HasPrefix(field, "pvt_"):
+		return fmt.Sprintf("%q is private", field)
+	}
+	for _, c := range t.columns {
+		if c.Field != "" && (c.Field == field || leadsBelow(field, c.Field) || leadsBelow(c.Field, field)) {
+			return fmt.Sprintf("%q is in column %d already", field, c.Number)
+		}
+	}
+	return ""
+}
+
+// leadsBelow reports whether one path leads into what is at another.
+func leadsBelow(path, above string) bool { return strings.HasPrefix(path, above+".") }
+
+// row reads one device. A row without any value is none.
+func (t *csvTable) row(line int, record []string) {
+	if !slices.ContainsFunc(record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+		return
+	}
+	row := csvRow{line: line, cells: map[string]any{}}
+	bad := func(column int, field, code, message string) {
+		row.bad = true
+		t.problems = append(t.problems, CSVProblem{line, column, field, code, message})
+	}
+	if len(record) != len(t.columns) {
+		bad(0, "", "columns", fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns)))
+		record = record[:min(len(record), len(t.columns))]
+	}
+	for i, cell := range record {
+		c := t.columns[i]
+		switch {
+		case cell == "":
+		case c.Field == "":
+			bad(c.Number, "", "header", "the column has no name")
+		case !utf8.ValidString(cell):
+			bad(c.Number, c.Field, "encoding", "not UTF-8: save the file as UTF-8")
+		default:
+			row.cells[c.Field] = cellValue(cell)
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// cellValue is a cell's text, or the list or object that it spells in JSON.
+func cellValue(cell string) any {
+	if (cell[0] == '[' || cell[0] == '{') && json.Valid([]byte(cell)) {
+		return json.RawMessage(cell)
+	}
+	return cell
+}
+
+// document is the row as a client would have sent it.
+func (row csvRow) document() (models.Document, error) {
+	doc := models.Document{}
+	for field, value := range row.cells {
+		doc.Set(field, value)
+	}
+	raw, err := json.Marshal(map[string]any(doc))
+	if err != nil {
+		return nil, err
+	}
+	return parseData(raw)
+}
+
+// columnOf is the number of the column that a problem's path belongs to: its
+// own, the one that it leads into, or the first of those below it. 0: none.
+func (t *csvTable) columnOf(path string) int {
+	best, length := 0, 0
+	for _, c := range t.columns {
+		switch {
+		case c.Field == "":
+		case c.Field == path:
+			return c.Number
+		case leadsBelow(path, c.Field) && len(c.Field) > length:
+			best, length = c.Number, len(c.Field)
+		case leadsBelow(c.Field, path) && best == 0:
+			best = c.Number
+		}
+	}
+	return best
+}
