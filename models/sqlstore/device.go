@@ -40,15 +40,17 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 	if err != nil {
 		return err
 	}
-	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
-		if err := s.settleRealm(tx, d, &row); err != nil {
-			return err
-		}
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, created(auditedDevice(d)))
-	})
+	return s.transaction(ctx, "create device", func(tx *gorm.DB) error { return s.insertDevice(ctx, tx, d, row) })
+}
+
+func (s *Store) insertDevice(ctx context.Context, tx *gorm.DB, d *models.Device, row deviceRow) error {
+	if err := s.settleRealm(tx, d, &row); err != nil {
+		return err
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, created(auditedDevice(d)))
 }
 
 // errTakenBack rolls a transaction back without being a failure.
@@ -68,15 +70,12 @@ func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, kee
 	err := s.transaction(ctx, "import devices", func(tx *gorm.DB) error {
 		taken := map[int]*models.TakenError{}
 		for i := range rows {
-			err := tx.Create(&rows[i]).Error
+			err := s.insertDevice(ctx, tx, devices[i], rows[i])
 			if field := takenField(err); err != nil && field != "" {
 				taken[i] = &models.TakenError{Field: field}
 				continue
 			}
 			if err != nil {
-				return err
-			}
-			if err := s.audit(ctx, tx, created(auditedDevice(devices[i]))); err != nil {
 				return err
 			}
 		}
