@@ -169,7 +169,7 @@ func (s *server) settleAccount(ctx context.Context, r *request, doc models.Docum
 		candidate.ID = old.ID
 	}
 	taken, err := s.Store.AccountTaken(ctx, candidate)
-	found.addTaken(taken)
+	found.addTaken(taken, doc)
 	return found, err
 }
 

@@ -56,6 +56,8 @@ type Store interface {
 	DropBindings(ctx context.Context, bindings []models.Binding) error
 	Registrations(ctx context.Context, accountID, after string, limit int) ([]models.Registration, error)
 	CountRegistrations(ctx context.Context, accountID string) (int64, error)
+	ListUserDevices(ctx context.Context, accountID, userID string, l models.Listing) ([]*models.Device, error)
+	Hotdesks(ctx context.Context, accountID string, limit int) ([]models.Hotdesk, error)
 	PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error)
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
 
@@ -205,6 +207,21 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/v2/accounts/:account/devices/:device/provision/files/*name", s.inAccount(s.previewFile)},
 		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 
+		{"GET", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inOpenAccount(quickcall)},
+		{"POST", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inAccount(quickcall)},
+
+		{"GET", "/v2/accounts/:account/users/:user/devices", s.inUser(s.listUserDevices)},
+		{"GET", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.showDevice)},
+		{"POST", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.replaceDevice)},
+		{"PATCH", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.patchDevice)},
+		{"PUT", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.deviceAction)},
+		{"DELETE", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.deleteDevice)},
+		{"POST", "/v2/accounts/:account/users/:user/devices/:device/sync", s.inUser(s.syncDevice)},
+		{"POST", "/v2/accounts/:account/users/:user/devices/:device/notify", s.inUser(s.notifyDevice)},
+		{"GET", "/v2/accounts/:account/users/:user/quickcall/:number", s.inOpenAccount(quickcall)},
+		{"POST", "/v2/accounts/:account/users/:user/quickcall/:number", s.inAccount(quickcall)},
+		{"GET", "/v2/accounts/:account/hotdesks", s.inAccount(s.listHotdesks)},
+
 		{"GET", "/v2/registrations/count", s.authenticated(s.countAllRegistrations)},
 		{"GET", "/v2/accounts/:account/registrations", s.inAccount(s.listRegistrations)},
 		{"DELETE", "/v2/accounts/:account/registrations", s.inAccount(s.flushRegistrations)},
@@ -239,6 +256,16 @@ func (s *server) authenticated(h handler) gin.HandlerFunc {
 
 func (s *server) inAccount(h handler) gin.HandlerFunc {
 	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate)
+}
+
+// inUser is inAccount for what stands behind a user in the path.
+func (s *server) inUser(h handler) gin.HandlerFunc {
+	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate, s.findUser)
+}
+
+// inOpenAccount is for what Kazoo lets anybody do.
+func (s *server) inOpenAccount(h handler) gin.HandlerFunc {
+	return s.handle(h, s.findAccount, negotiate)
 }
 
 // handle adapts a handler to gin.

@@ -19,10 +19,11 @@ func (s *server) settleDevice(ctx context.Context, r *request, doc models.Docume
 	trimOutboundFlags(doc)
 	dropAccountRealm(doc, r.account.Realm)
 	dropClearedKeys(doc)
+	spellEmergency(doc)
 	spellModel(doc)
 	found := s.schemas["devices"].settle(doc)
 	alignExpiry(doc)
-	checkMobile(doc, found)
+	checkMobile(doc, old, r.actor, found)
 	checkSourceIP(doc, found)
 	checkDeviceType(doc, old, r.actor, found)
 	return found, s.checkUnique(ctx, r.account.ID, doc, old, found)
@@ -90,9 +91,25 @@ func alignExpiry(doc models.Document) {
 	}
 }
 
-func checkMobile(doc models.Document, found problems) {
-	if doc["device_type"] == "mobile" && doc.Text("mobile.mdn") == "" {
+// spellEmergency stores the emergency caller id in E.164, as emergency
+// services want it.
+func spellEmergency(doc models.Document) {
+	if number := doc.Text("caller_id.emergency.number"); number != "" {
+		doc.Set("caller_id.emergency.number", models.E164(number))
+	}
+}
+
+// checkMobile wants a number of mobile phones, which only the master account
+// changes later.
+func checkMobile(doc models.Document, old *models.Device, actor *models.Account, found problems) {
+	if doc["device_type"] != models.DeviceMobile {
+		return
+	}
+	mdn := doc.Text("mobile.mdn")
+	if mdn == "" {
 		found.add("mobile.mdn", "required", "field is required", detail{"value": "mdn"})
+	} else if old != nil && !actor.IsMaster() && mdn != old.Document.Text("mobile.mdn") {
+		found.add("mobile.mdn", "invalid", "cannot be changed", detail{"cause": mdn})
 	}
 }
 
@@ -150,6 +167,10 @@ func uniqueMembers(doc models.Document) models.Document {
 		if text := doc.Text(path); text != "" {
 			out.Set(path, text)
 		}
+	}
+	if doc["device_type"] == models.DeviceMobile && doc.Text("mobile.mdn") != "" {
+		out.Set("device_type", models.DeviceMobile)
+		out.Set("mobile.mdn", doc.Text("mobile.mdn"))
 	}
 	if mac := models.CleanMAC(doc.Text("mac_address")); mac == "" {
 		out.Delete("mac_address")

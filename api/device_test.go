@@ -52,6 +52,8 @@ func TestDeviceIsCleaned(t *testing.T) {
 		{"account's realm", `{"sip":{"realm":"Master.Example.com"}}`, "sip.realm", `null`},
 		{"other realm", `{"sip":{"realm":"other.example.com"}}`, "sip.realm", `"other.example.com"`},
 		{"cleared keys", `{"provision":{"combo_keys":{"0":null,"1":{"type":"line"}}}}`, "provision.combo_keys", `{"1":{"type":"line"}}`},
+		{"emergency number", `{"caller_id":{"emergency":{"number":"(415) 555-0100"}}}`, "caller_id.emergency.number", `"+14155550100"`},
+		{"emergency extension", `{"caller_id":{"emergency":{"number":"2001"}}}`, "caller_id.emergency.number", `"2001"`},
 		{"model as number", `{"provision":{"endpoint_model":450}}`, "provision.endpoint_model", `"450"`},
 		{"model as list", `{"provision":{"endpoint_model":["t46"]}}`, "provision.endpoint_model", `["t46"]`},
 		{"boolean as text", `{"enabled":"false"}`, "enabled", `false`},

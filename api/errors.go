@@ -52,10 +52,10 @@ func (p problems) add(path, code, message string, d detail) {
 	p[path][code] = d
 }
 
-// addTaken reports the values that belong to other documents.
-func (p problems) addTaken(list []*models.TakenError) {
+// addTaken reports the values of doc that belong to other documents.
+func (p problems) addTaken(list []*models.TakenError, doc models.Document) {
 	for _, t := range list {
-		p.add(t.Field, "unique", "already in use", detail{"cause": t.Value})
+		p.add(t.Field, "unique", "already in use", detail{"cause": cmp.Or(t.Value, doc.Text(t.Field))})
 	}
 }
 

@@ -157,7 +157,7 @@ func TestUserFilters(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, b *bench) {
 		for _, name := range []string{"ann", "bob"} {
 			b.do("PUT", b.users(), `{"data":{"first_name":"`+name+`","last_name":"X","username":"`+name+`","password":"s3cret-`+name+`",
-				"email":"`+name+`@example.com","hotdesk":{"id":"1","pin":"1234"}}}`).want(http.StatusCreated)
+				"email":"`+name+`@example.com","hotdesk":{"id":"`+name+`","pin":"1234"}}}`).want(http.StatusCreated)
 		}
 		for query, want := range map[string]int{
 			"filter_username=ann":                1,
@@ -165,7 +165,7 @@ func TestUserFilters(t *testing.T) {
 			"filter_first_name=bob":              1,
 			"filter_not_username=ann":            1,
 			"filter_pvt_type=user":               2,
-			"filter_hotdesk.id=1":                2,
+			"filter_hotdesk.id=ann":              1,
 			"filter_hotdesk.pin=1234":            0,
 			"has_key=pvt_md5_auth":               0,
 			"key_missing=pvt_md5_auth":           0,

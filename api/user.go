@@ -208,18 +208,22 @@ func (s *server) settleUser(ctx context.Context, u *models.User, doc models.Docu
 	case username != strings.ToLower(u.Username):
 		found.add("password", "required", "a new username needs a password", detail{"value": "password"})
 	}
-	return found, s.checkUsername(ctx, u, username, found)
+	return found, s.checkUniqueUser(ctx, u, doc, found)
 }
 
-// checkUsername asks the store who else has the username, when it is new.
-func (s *server) checkUsername(ctx context.Context, u *models.User, username string, found problems) error {
-	if username == strings.ToLower(u.Username) {
-		return nil
+// checkUniqueUser asks the store who else has the username or hotdesk id, when
+// they are new.
+func (s *server) checkUniqueUser(ctx context.Context, u *models.User, doc models.Document, found problems) error {
+	candidate := &models.User{AccountID: u.AccountID, Document: models.Document{}}
+	candidate.ID = u.ID
+	if username := strings.ToLower(doc.Text("username")); username != strings.ToLower(u.Username) {
+		candidate.Username = username
 	}
-	candidate := &models.User{AccountID: u.AccountID}
-	candidate.ID, candidate.Username = u.ID, username
+	if desk := doc.Text("hotdesk.id"); desk != u.Document.Text("hotdesk.id") {
+		candidate.Document.Set("hotdesk.id", desk)
+	}
 	taken, err := s.Store.UserTaken(ctx, candidate)
-	found.addTaken(taken)
+	found.addTaken(taken, doc)
 	return err
 }
 

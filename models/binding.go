@@ -33,6 +33,13 @@ type Registration struct {
 	Bindings []Binding
 }
 
+// A Hotdesk says that a user is logged in to a device.
+type Hotdesk struct {
+	UserID     string
+	DeviceID   string
+	DeviceName string
+}
+
 // The states of a Notification.
 const (
 	NotifyQueued      = "queued"      // not sent yet, or no answer yet

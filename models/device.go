@@ -20,6 +20,10 @@ type Device struct {
 	DeviceSettings
 }
 
+// DeviceMobile is the device_type of a mobile phone, which has a number of its
+// own in mobile.mdn.
+const DeviceMobile = "mobile"
+
 // DeviceSettings is the typed view of a device's document: the members that
 // rendering, registration and indexes need, under the wire's names.
 type DeviceSettings struct {

@@ -239,3 +239,42 @@ func TestUserLabel(t *testing.T) {
 		}
 	}
 }
+
+func TestE164(t *testing.T) {
+	for number, want := range map[string]string{
+		"+14155550100":        "+14155550100",
+		"14155550100":         "+14155550100",
+		"4155550100":          "+14155550100",
+		"(415) 555-0100":      "+14155550100",
+		"1.415.555.0100":      "+14155550100",
+		"+49 30/1234567":      "+49301234567",
+		"0049301234567":       "+49301234567",
+		"011 49 30 1234567":   "+49301234567",
+		"030 1234567":         "030 1234567", // of which country?
+		"911":                 "911",
+		"2001":                "2001",
+		"1155550100":          "1155550100",
+		"+0123":               "+0123",
+		"+":                   "+",
+		"+1234567890123456":   "+1234567890123456", // too long
+		"+1 415 555 0100 x 7": "+1 415 555 0100 x 7",
+		"anonymous":           "anonymous",
+		"":                    "",
+	} {
+		if got := models.E164(number); got != want {
+			t.Errorf("%q: got %q, want %q", number, got, want)
+		}
+	}
+}
+
+func FuzzE164(f *testing.F) {
+	for _, seed := range []string{"+14155550100", "4155550100", "0049301234567", "x", "+"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, number string) {
+		once := models.E164(number)
+		if twice := models.E164(once); twice != once {
+			t.Errorf("%q: %q, and of that %q", number, once, twice)
+		}
+	})
+}

@@ -320,7 +320,7 @@ func emptyAccount(tx *gorm.DB, id string) error {
 			return err
 		}
 	}
-	for _, row := range []any{&deviceRow{}, &userRow{}, &fetchRow{}} {
+	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err
 		}

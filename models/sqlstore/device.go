@@ -20,6 +20,7 @@ type deviceRow struct {
 	SIPUsername *string `gorm:"column:sip_username"`
 	Realm       string
 	SIPIP       *string `gorm:"column:sip_ip"`
+	MobileMDN   *string `gorm:"column:mobile_mdn"`
 	Brand       string
 	Family      string
 	Model       string
@@ -48,6 +49,9 @@ func (s *Store) insertDevice(ctx context.Context, tx *gorm.DB, d *models.Device,
 		return err
 	}
 	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	if err := saveHotdesks(tx, d, nil); err != nil {
 		return err
 	}
 	return s.audit(ctx, tx, created(auditedDevice(d)))
@@ -139,7 +143,7 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 	if err != nil {
 		return nil, err
 	}
-	old, before := d.Meta, auditedDevice(d)
+	old, before, desks := d.Meta, auditedDevice(d), hotdeskUsers(d.Document)
 	if err := change(d); err != nil {
 		return nil, err
 	}
@@ -155,6 +159,9 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 			return err
 		}
 		if err := replace(tx, id, old.Revision, &row); err != nil {
+			return err
+		}
+		if err := saveHotdesks(tx, d, desks); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, updated(before, auditedDevice(d)))
@@ -186,6 +193,9 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 		if err := tx.Where("device_id = ?", id).Delete(&syncItemRow{}).Error; err != nil {
 			return err
 		}
+		if err := dropHotdesks(tx, id); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, deleted(auditedDevice(d)))
 	})
 	return d, err
@@ -193,7 +203,7 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 
 // DeviceTaken lists the values of d that must be unique and belong to another
 // device: its MAC anywhere, its SIP username in the account or realm, its SIP
-// source address anywhere.
+// source address and its mobile number anywhere.
 func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error) {
 	row, err := s.deviceColumns(ctx, d)
 	if err != nil {
@@ -215,6 +225,7 @@ func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.Ta
 		check("mac_address", row.MAC, "mac = ?", row.MAC),
 		check("sip.username", row.SIPUsername, "sip_username = ? AND (account_id = ? OR realm = ?)", row.SIPUsername, row.AccountID, row.Realm),
 		check("sip.ip", row.SIPIP, "sip_ip = ?", row.SIPIP),
+		check("mobile.mdn", row.MobileMDN, "mobile_mdn = ?", row.MobileMDN),
 	)
 	return taken, storeErr("device taken", err)
 }
@@ -257,6 +268,9 @@ func (s *Store) deviceColumns(ctx context.Context, d *models.Device) (deviceRow,
 		row.SIPIP = optional(d.SIP.IP)
 	} else {
 		row.SIPUsername = optional(strings.ToLower(d.SIP.Username))
+	}
+	if d.DeviceType == models.DeviceMobile {
+		row.MobileMDN = optional(clip(models.E164(d.Document.Text("mobile.mdn")), 64))
 	}
 	return row, nil
 }

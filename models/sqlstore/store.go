@@ -131,6 +131,8 @@ var uniqueFields = []struct{ mysql, sqlite, field string }{
 	{"devices_sip_username", "devices.sip_username", "sip.username"},
 	{"devices_account_username", "devices.sip_username", "sip.username"},
 	{"devices_sip_ip", "devices.sip_ip", "sip.ip"},
+	{"devices_mobile_mdn", "devices.mobile_mdn", "mobile.mdn"},
+	{"users_hotdesk_id", "users.hotdesk_id", "hotdesk.id"},
 	{"PRIMARY", ".id", "id"},
 }
 

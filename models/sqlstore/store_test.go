@@ -723,3 +723,77 @@ func TestBadURLs(t *testing.T) {
 		}
 	}
 }
+
+func TestHotdesks(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		ctx := t.Context()
+		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
+		ann, bob := strings.Repeat("a", 32), strings.Repeat("b", 32)
+		owned := createDevice(t, s, a.ID, `{"name":"owned","owner_id":"`+ann+`","hotdesk":{"users":{"`+ann+`":{}}}}`)
+		desk := createDevice(t, s, a.ID, `{"name":"desk","hotdesk":{"users":{"`+ann+`":{},"`+bob+`":{},"custom":1}}}`)
+		createDevice(t, s, other.ID, `{"name":"theirs","owner_id":"`+ann+`","hotdesk":{"users":{"`+ann+`":{}}}}`)
+		devices := func(user string, l models.Listing) []string {
+			t.Helper()
+			found, err := s.ListUserDevices(ctx, a.ID, user, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := []string{}
+			for _, d := range found {
+				names = append(names, d.Name)
+			}
+			return names
+		}
+		all := models.Listing{Limit: 10}
+		got := devices(ann, all)
+		if slices.Sort(got); !slices.Equal(got, []string{"desk", "owned"}) {
+			t.Errorf("devices of Ann: got %v", got)
+		}
+		if got := devices(bob, models.Listing{Limit: 10, Descending: true, Where: []models.Match{{Path: "enabled", Text: "true"}}}); !slices.Equal(got, []string{"desk"}) {
+			t.Errorf("devices of Bob: got %v", got)
+		}
+		desks, err := s.Hotdesks(ctx, a.ID, 10)
+		if err != nil || len(desks) != 3 || desks[2] != (models.Hotdesk{UserID: bob, DeviceID: desk.ID, DeviceName: "desk"}) {
+			t.Errorf("hotdesks: got %+v, %v", desks, err)
+		}
+		if _, err := s.UpdateDevice(ctx, a.ID, desk.ID, func(d *models.Device) error {
+			return d.SetDocument(document(t, `{"name":"desk","hotdesk":{"users":{"`+bob+`":{}}}}`))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := devices(ann, all); !slices.Equal(got, []string{"owned"}) {
+			t.Errorf("devices of Ann after a log-out: got %v", got)
+		}
+		for _, d := range []*models.Device{owned, desk} {
+			if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if desks, err := s.Hotdesks(ctx, a.ID, 10); err != nil || len(desks) != 0 {
+			t.Errorf("hotdesks of deleted devices: got %+v, %v", desks, err)
+		}
+	})
+}
+
+func TestMobileNumbersAndHotdeskIDs(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
+		createDevice(t, s, a.ID, `{"name":"x","device_type":"mobile","mobile":{"mdn":"+14155550100"}}`)
+		createDevice(t, s, a.ID, `{"name":"x","mobile":{"mdn":"+14155550100"}}`)
+		again := newDevice(t, other.ID, `{"name":"x","device_type":"mobile","mobile":{"mdn":"4155550100"}}`)
+		found, err := s.DeviceTaken(t.Context(), again)
+		if err != nil || len(found) != 1 || found[0].Field != "mobile.mdn" {
+			t.Errorf("taken: got %v, %v, want mobile.mdn", found, err)
+		}
+		var taken *models.TakenError
+		if err := s.CreateDevice(t.Context(), again); !errors.As(err, &taken) || taken.Field != "mobile.mdn" {
+			t.Errorf("same number: got %v, want mobile.mdn taken", err)
+		}
+		createUser(t, s, a.ID, `{"hotdesk":{"id":"1001"}}`)
+		createUser(t, s, other.ID, `{"hotdesk":{"id":"1001"}}`)
+		u := &models.User{AccountID: a.ID, Document: models.Document{"hotdesk": map[string]any{"id": "1001"}}}
+		if err := s.CreateUser(t.Context(), u); !errors.As(err, &taken) || taken.Field != "hotdesk.id" {
+			t.Errorf("same hotdesk id: got %v, want hotdesk.id taken", err)
+		}
+	})
+}

@@ -19,6 +19,7 @@ type userRow struct {
 	Username  *string
 	LoginMD5  *string `gorm:"column:login_md5"`  // see loginMarks
 	LoginSHA1 *string `gorm:"column:login_sha1"` // see loginMarks
+	HotdeskID *string `gorm:"column:hotdesk_id"`
 	Enabled   bool
 	Document  string
 	Revision  string
@@ -151,17 +152,25 @@ func (s *Store) DeleteUser(ctx context.Context, accountID, id string, check func
 // UserTaken lists the values of u that must be unique and belong to another
 // user of the account.
 func (s *Store) UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error) {
-	username := strings.ToLower(u.Username)
-	if username == "" {
-		return nil, nil
+	var taken []*models.TakenError
+	for _, unique := range []struct{ field, column, value string }{
+		{"username", "username", strings.ToLower(u.Username)},
+		{"hotdesk.id", "hotdesk_id", u.Document.Text("hotdesk.id")},
+	} {
+		if unique.value == "" {
+			continue
+		}
+		var others int64
+		err := s.db.WithContext(ctx).Model(&userRow{}).
+			Where("account_id = ? AND id <> ?", u.AccountID, u.ID).Where(unique.column+" = ?", unique.value).Count(&others).Error
+		if err != nil {
+			return nil, storeErr("user taken", err)
+		}
+		if others > 0 {
+			taken = append(taken, &models.TakenError{Field: unique.field})
+		}
 	}
-	var others int64
-	err := s.db.WithContext(ctx).Model(&userRow{}).
-		Where("account_id = ? AND username = ? AND id <> ?", u.AccountID, username, u.ID).Count(&others).Error
-	if err != nil || others == 0 {
-		return nil, storeErr("user taken", err)
-	}
-	return []*models.TakenError{{Field: "username"}}, nil
+	return taken, nil
 }
 
 // UsersByCredentials lists the users whose password hash is the one presented,
@@ -238,6 +247,7 @@ func (s *Store) userRow(db *gorm.DB, u *models.User) (userRow, error) {
 		Username:  optional(strings.ToLower(u.Username)),
 		LoginMD5:  asMD5,
 		LoginSHA1: asSHA1,
+		HotdeskID: optional(clip(u.Document.Text("hotdesk.id"), 15)),
 		Enabled:   u.Enabled.On(),
 		Document:  stored,
 		Created:   millis(u.Created),
