@@ -63,7 +63,7 @@ func TestRealmChange(t *testing.T) {
 		b.register(accountPath(acme) + "/devices/" + ann)
 		device(other, `{"name":"c","sip":{"username":"Ann","password":"s3cret","realm":"busy.example.com"}}`)
 
-		r := b.do("PATCH", accountPath(acme), `{"data":{"name":"","realm":"busy.example.com"}}`).rejects("name: minLength", "sip.username: unique")
+		r := b.do("PATCH", accountPath(acme), `{"data":{"name":"","realm":"busy.example.com"}}`).rejects("name: minLength", "realm: unique", "sip.username: unique")
 		if d := r.data()["sip.username"].(map[string]any)["unique"].(map[string]any); d["cause"] != "ann" {
 			t.Errorf("cause %v", d["cause"])
 		}
@@ -81,7 +81,7 @@ func TestRealmChange(t *testing.T) {
 			t.Errorf("synced: %s", diff)
 		}
 		device(b.master, `{"name":"d","sip":{"username":"ann","password":"s3cret","realm":"acme.example.com"}}`) // free again
-		b.do("PUT", accountPath(other)+"/devices", `{"data":{"name":"e","sip":{"username":"ann","realm":"new.example.com"}}}`).rejects("sip.username: unique")
+		b.do("PUT", accountPath(other)+"/devices", `{"data":{"name":"e","sip":{"username":"ann","realm":"new.example.com"}}}`).rejects("sip.username: unique", "sip.realm: unique")
 	})
 }
 

@@ -178,10 +178,15 @@ func TestDeviceUniqueness(t *testing.T) {
 	}
 	b.do("PUT", b.devices(), `{"data":{"name":"x","sip":{"username":"aNN"}}}`).rejects("sip.username: unique")
 	b.do("PUT", b.devices(), `{"data":{"name":"x","sip":{"username":"ann","realm":"third.example.com"}}}`).rejects("sip.username: unique")
-	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"ann","realm":"MASTER.example.com"}}}`).rejects("sip.username: unique")
+	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"ann","realm":"MASTER.example.com"}}}`).rejects("sip.username: unique", "sip.realm: unique")
+	// A realm of another account would let a device take its devices' names, and
+	// a new account cannot have a realm that such devices use already.
+	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"eve","realm":"master.example.com"}}}`).rejects("sip.realm: unique")
+	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"eve","realm":"later.example.com"}}}`).want(http.StatusCreated)
+	b.do("PUT", "/v2/accounts", `{"data":{"name":"Later","realm":"later.example.com"}}`).rejects("realm: unique")
 	b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"method":"ip","ip":"198.51.100.7"}}}`).rejects("sip.ip: unique")
 	b.do("PUT", elsewhere, `{"data":{"mac_address":"001565AABBCC","sip":{"username":"ann","realm":"master.example.com","method":"up"}}}`).
-		rejects("name: required", "mac_address: unique", "sip.username: unique", "sip.method: enum")
+		rejects("name: required", "mac_address: unique", "sip.username: unique", "sip.realm: unique", "sip.method: enum")
 
 	// Nothing stands in the way of the same username in another realm.
 	d := b.do("PUT", elsewhere, `{"data":{"name":"x","sip":{"username":"ann"}}}`).want(http.StatusCreated)

@@ -184,7 +184,12 @@ func (s *Store) AccountTaken(ctx context.Context, a *models.Account) ([]*models.
 	if err != nil {
 		return nil, storeErr("account taken", err)
 	}
-	if others > 0 {
+	var foreign int64 // devices of other accounts that name the realm as theirs
+	err = db.Model(&deviceRow{}).Where("realm = ? AND account_id <> ?", strings.ToLower(a.Realm), a.ID).Limit(1).Count(&foreign).Error
+	if err != nil {
+		return nil, storeErr("account taken", err)
+	}
+	if others+foreign > 0 {
 		taken = append(taken, &models.TakenError{Field: "realm"})
 	}
 	username, err := usernameTaken(db, a)

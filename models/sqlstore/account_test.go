@@ -120,7 +120,7 @@ func TestRealmChange(t *testing.T) {
 		createDevice(t, s, squatter.ID, `{"name":"e","sip":{"username":"ANN","realm":"busy.example.com"}}`)
 		candidate := &models.Account{Meta: models.Meta{ID: a.ID}, AccountSettings: models.AccountSettings{Realm: "Busy.example.com"}}
 		found, err := s.AccountTaken(ctx, candidate)
-		if err != nil || len(found) != 1 || *found[0] != (models.TakenError{Field: "sip.username", Value: "ann"}) {
+		if err != nil || len(found) != 2 || found[0].Field != "realm" || *found[1] != (models.TakenError{Field: "sip.username", Value: "ann"}) {
 			t.Errorf("AccountTaken: got %v, %v", found, err)
 		}
 		var taken *models.TakenError

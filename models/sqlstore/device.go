@@ -203,29 +203,31 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 
 // DeviceTaken lists the values of d that must be unique and belong to another
 // device: its MAC anywhere, its SIP username in the account or realm, its SIP
-// source address and its mobile number anywhere.
+// source address and its mobile number anywhere. A realm of its own must not be
+// another account's: it could take the names of that account's devices.
 func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error) {
 	row, err := s.deviceColumns(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	var taken []*models.TakenError
-	check := func(field string, value *string, where string, args ...any) error {
+	check := func(field string, value *string, table any, where string, args ...any) error {
 		if value == nil {
 			return nil
 		}
 		var others int64
-		err := s.db.WithContext(ctx).Model(&deviceRow{}).Where("id <> ?", d.ID).Where(where, args...).Count(&others).Error
+		err := s.db.WithContext(ctx).Model(table).Where("id <> ?", d.ID).Where(where, args...).Count(&others).Error
 		if others > 0 {
 			taken = append(taken, &models.TakenError{Field: field})
 		}
 		return err
 	}
 	err = cmp.Or(
-		check("mac_address", row.MAC, "mac = ?", row.MAC),
-		check("sip.username", row.SIPUsername, "sip_username = ? AND (account_id = ? OR realm = ?)", row.SIPUsername, row.AccountID, row.Realm),
-		check("sip.ip", row.SIPIP, "sip_ip = ?", row.SIPIP),
-		check("mobile.mdn", row.MobileMDN, "mobile_mdn = ?", row.MobileMDN),
+		check("mac_address", row.MAC, &deviceRow{}, "mac = ?", row.MAC),
+		check("sip.username", row.SIPUsername, &deviceRow{}, "sip_username = ? AND (account_id = ? OR realm = ?)", row.SIPUsername, row.AccountID, row.Realm),
+		check("sip.realm", optional(d.SIP.Realm), &accountRow{}, "realm = ? AND id <> ?", row.Realm, row.AccountID),
+		check("sip.ip", row.SIPIP, &deviceRow{}, "sip_ip = ?", row.SIPIP),
+		check("mobile.mdn", row.MobileMDN, &deviceRow{}, "mobile_mdn = ?", row.MobileMDN),
 	)
 	return taken, storeErr("device taken", err)
 }

@@ -227,7 +227,8 @@ func TestUniqueValues(t *testing.T) {
 			{"MAC in another account", two.ID, `{"mac_address":"001565aabbcc"}`, "mac_address"},
 			{"username in the account", one.ID, `{"sip":{"username":"ANN"}}`, "sip.username"},
 			{"username in the account, other realm", one.ID, `{"sip":{"username":"ann","realm":"x.example.com"}}`, "sip.username"},
-			{"username in the realm, other account", two.ID, `{"sip":{"username":"ann","realm":"ONE.example.com"}}`, "sip.username"},
+			{"username in the realm, other account", two.ID, `{"sip":{"username":"ann","realm":"ONE.example.com"}}`, "sip.username sip.realm"},
+			{"realm that nobody has", two.ID, `{"sip":{"username":"eve","realm":"free.example.com"}}`, ""},
 			{"username elsewhere", two.ID, `{"sip":{"username":"ann"}}`, ""},
 			{"source address", two.ID, `{"sip":{"method":"ip","ip":"192.0.2.1"}}`, "sip.ip"},
 			{"address without the method", two.ID, `{"sip":{"ip":"192.0.2.1"}}`, ""},
@@ -254,7 +255,7 @@ func TestUniqueValues(t *testing.T) {
 					return
 				}
 				var conflict *models.TakenError
-				if !errors.As(err, &conflict) || conflict.Field != tt.field {
+				if !errors.As(err, &conflict) || conflict.Field != strings.Fields(tt.field)[0] {
 					t.Errorf("create: got %v, want %s taken", err, tt.field)
 				}
 			})
