@@ -172,8 +172,8 @@ func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change f
 	return d, nil
 }
 
-// DeleteDevice removes a device with its contact bindings and notifications,
-// and returns what it was. An error of check is passed through and nothing is
+// DeleteDevice removes a device with its contact bindings, notifications and
+// fetches, and returns what it was. An error of check is passed through and nothing is
 // deleted.
 func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error) {
 	d, err := s.Device(ctx, accountID, id)
@@ -187,11 +187,10 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 		if err := remove(tx, &deviceRow{}, d.Meta); err != nil {
 			return err
 		}
-		if err := tx.Where("device_id = ?", id).Delete(&registrationRow{}).Error; err != nil {
-			return err
-		}
-		if err := tx.Where("device_id = ?", id).Delete(&syncItemRow{}).Error; err != nil {
-			return err
+		for _, row := range []any{&registrationRow{}, &syncItemRow{}, &fetchRow{}} {
+			if err := tx.Where("device_id = ?", id).Delete(row).Error; err != nil {
+				return err
+			}
 		}
 		if err := dropHotdesks(tx, id); err != nil {
 			return err

@@ -474,8 +474,14 @@ func TestBindings(t *testing.T) {
 			t.Errorf("after 8 concurrent registrations: got %d bindings", len(got))
 		}
 
+		if err := s.RecordFetches(ctx, []models.Fetch{{DeviceID: d.ID, File: "a.cfg", Method: "GET", Status: 200, At: now}}); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
 			t.Fatal(err)
+		}
+		if last, err := s.LastFetches(ctx, d.ID); err != nil || len(last) != 0 {
+			t.Errorf("fetches of a deleted device: got %v, %v", last, err)
 		}
 		if ids, _ := s.RegisteredDevices(ctx, a.ID); len(ids) != 0 {
 			t.Errorf("bindings of a deleted device: got %v", ids)
