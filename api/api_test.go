@@ -82,6 +82,7 @@ func newBench(t *testing.T) *bench {
 func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 	t.Helper()
 	b := &bench{T: t, store: store, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	b.report.State = provisioner.StateNever
 	b.config = api.Config{
 		Store: b.store,
 		CheckSync: func(c api.CheckSync) {
@@ -117,7 +118,7 @@ func (b *bench) serve(cfg api.Config) http.Handler {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return h
+	return &contract{TB: b, next: h}
 }
 
 // subtest runs f with b reporting to the subtest.

@@ -233,7 +233,7 @@ func TestStorageFailures(t *testing.T) {
 			tt.store.Store = b.store
 			cfg.Store = tt.store
 			b.handler = b.serve(cfg)
-			r := b.do("GET", path, "").fails(tt.status, tt.message)
+			r := b.do("PATCH", path, `{"data":{"custom":1}}`).fails(tt.status, tt.message)
 			if (r.header.Get("Retry-After") != "") != (tt.status == 503) {
 				b.Errorf("Retry-After %q", r.header.Get("Retry-After"))
 			}

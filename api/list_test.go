@@ -145,7 +145,11 @@ func TestTimeFilters(t *testing.T) {
 			fmt.Sprintf("filter_pvt_%s=%d", of, created+3600):                          0,
 			fmt.Sprintf("has_value=pvt_%s&filter_not_pvt_%s=%d", of, of, created+3600): 1,
 		} {
-			if got := b.do("GET", b.devices()+"?"+query, "").names(); len(got) != want {
+			var headers []string
+			if strings.Contains(query, "yesterday") || strings.HasSuffix(query, "=") || strings.Contains(query, strings.Repeat("9", 40)) {
+				headers = append(headers, lenient)
+			}
+			if got := b.do("GET", b.devices()+"?"+query, "", headers...).names(); len(got) != want {
 				t.Errorf("%s: %d documents, want %d", query, len(got), want)
 			}
 		}
@@ -216,18 +220,11 @@ func TestTooManyFilters(t *testing.T) {
 }
 
 // walk follows next_start_key to the end and gives the ids in the order seen.
-// It tells the channels of each page, without waiting for their readers.
-func (b *bench) walk(path, query string, turned ...chan<- struct{}) []string {
+func (b *bench) walk(path, query string) []string {
 	b.Helper()
 	var ids []string
 	start := ""
 	for pages := 0; ; pages++ {
-		for _, page := range turned {
-			select {
-			case page <- struct{}{}:
-			default:
-			}
-		}
 		r := b.do("GET", path+"?"+query+start, "").want(http.StatusOK)
 		for _, entry := range r.list() {
 			ids = append(ids, entry.(map[string]any)["id"].(string))
@@ -308,8 +305,11 @@ func TestPagingNonsense(t *testing.T) {
 	} {
 		b.do("GET", b.devices()+"?"+query, "").fails(http.StatusNotFound, "faulty_request")
 	}
-	for _, query := range []string{"page_size=", "start_key=", "page_size=9223372036854775807", "page_size=07", "descending=maybe", "ascending=maybe", "paginate=maybe"} {
-		if r := b.do("GET", b.devices()+"?"+query, "").want(http.StatusOK); len(r.list()) != 1 {
+	for query, headers := range map[string][]string{
+		"start_key=": nil, "page_size=9223372036854775807": nil, "page_size=07": nil,
+		"page_size=": {lenient}, "descending=maybe": {lenient}, "ascending=maybe": {lenient}, "paginate=maybe": {lenient},
+	} {
+		if r := b.do("GET", b.devices()+"?"+query, "", headers...).want(http.StatusOK); len(r.list()) != 1 {
 			t.Errorf("%s: %s", query, r.body)
 		}
 	}
