@@ -27,8 +27,8 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-bench: ## benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices
+	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
 
 fuzz: ## every fuzz target for FUZZ_TIME
 	scripts/fuzz $(FUZZ_TIME)

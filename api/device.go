@@ -32,15 +32,20 @@ func (s *server) deviceRecord(d *models.Device) record {
 	return record{kind: "device", accountID: d.AccountID, meta: d.Meta, doc: s.completedDevice(d)}
 }
 
+// summarized are the members that a list shows as they are.
+var summarized = []string{"name", "enabled", "owner_id", "mobile", "call_recording", "flags"}
+
 func (s *server) deviceSummary(d *models.Device) map[string]any {
-	doc := s.schemas["devices"].completed(d.Document)
+	part := models.Document{}
+	copyMembers(part, d.Document, summarized...)
+	doc := s.schemas["devices"].completed(part) // of the whole would cost a list much
 	out := map[string]any{
 		"id":          d.ID,
 		"mac_address": d.MACAddress,
-		"device_type": deviceType(doc),
+		"device_type": deviceType(d.Document),
 		"flags":       []any{},
 	}
-	copyMembers(out, doc, "name", "enabled", "owner_id", "mobile", "call_recording", "flags")
+	copyMembers(out, doc, summarized...)
 	if d.SIP.Username != "" {
 		out["username"] = d.SIP.Username
 	}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -391,60 +390,6 @@ func TestConditionalRequests(t *testing.T) {
 		t.Errorf("name %v", r.at("name"))
 	}
 	b.do("DELETE", path, "", "If-Match: "+r.header.Get("ETag")).want(http.StatusOK)
-}
-
-// No PATCH that was answered with 200 may be lost.
-func TestConcurrentPatches(t *testing.T) {
-	b := newBench(t)
-	path := b.device(`{"name":"a"}`)
-	var wg sync.WaitGroup
-	statuses := make([]int, 16)
-	for i := range statuses {
-		wg.Go(func() {
-			statuses[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":{"n%d":%d}}}`, i, i)).status
-		})
-	}
-	wg.Wait()
-	saved, stored := 0, b.do("GET", path, "")
-	for i, status := range statuses {
-		present := stored.at(fmt.Sprintf("custom.n%d", i)) != nil
-		switch {
-		case status == http.StatusOK && present:
-			saved++
-		case status == http.StatusConflict && !present:
-		default:
-			t.Errorf("PATCH %d: status %d, stored %t", i, status, present)
-		}
-	}
-	if saved == 0 {
-		t.Error("no PATCH was saved")
-	}
-	if revision, _ := stored.envelope["revision"].(string); !strings.HasPrefix(revision, fmt.Sprintf("%d-", saved+1)) {
-		t.Errorf("revision %s after %d PATCHes", revision, saved)
-	}
-}
-
-func TestConcurrentCreatesOfOneMAC(t *testing.T) {
-	b := newBench(t)
-	var wg sync.WaitGroup
-	replies := make([]*reply, 16)
-	for i := range replies {
-		wg.Go(func() {
-			replies[i] = b.do("PUT", b.devices(), fmt.Sprintf(`{"data":{"name":"x%d","mac_address":"001565aabbcc"}}`, i))
-		})
-	}
-	wg.Wait()
-	created := 0
-	for _, r := range replies {
-		if r.status == http.StatusCreated {
-			created++
-			continue
-		}
-		r.rejects("mac_address: unique")
-	}
-	if created != 1 {
-		t.Errorf("%d of 16 were created", created)
-	}
 }
 
 // register gives the device a live contact binding for an hour.

@@ -143,6 +143,9 @@ func openEnvelope(raw []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(raw) || err != nil && !errors.As(err, &notObject) {
 		return nil, invalid("json", "invalid", "the body is not JSON", detail{"target": "body"})
 	}
+	if err == nil && countMembers(raw) > len(members) {
+		return nil, repeatedName()
+	}
 	envelope := map[string]json.RawMessage{}
 	for _, name := range slices.Sorted(maps.Keys(members)) { // "data" after "Data": it wins
 		envelope[strings.ToLower(name)] = members[name]
@@ -155,6 +158,55 @@ func openEnvelope(raw []byte) (map[string]json.RawMessage, error) {
 		return nil, notAnObject()
 	}
 	return envelope, nil
+}
+
+// countMembers counts the members of a JSON object, those of one name too.
+func countMembers(raw []byte) int {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	count := 0
+	if _, err := dec.Token(); err != nil {
+		return 0
+	}
+	for dec.More() {
+		var value json.RawMessage
+		if _, err := dec.Token(); err != nil || dec.Decode(&value) != nil {
+			break
+		}
+		count++
+	}
+	return count
+}
+
+// hasUniqueNames reports whether no object of the next JSON value names a
+// member twice. Readers disagree about which one counts.
+func hasUniqueNames(dec *json.Decoder) bool {
+	token, err := dec.Token()
+	if err != nil {
+		return false
+	}
+	open, isOpen := token.(json.Delim)
+	if !isOpen {
+		return true
+	}
+	seen := map[json.Token]bool{}
+	for dec.More() {
+		if open == '{' {
+			name, err := dec.Token()
+			if err != nil || seen[name] {
+				return false
+			}
+			seen[name] = true
+		}
+		if !hasUniqueNames(dec) {
+			return false
+		}
+	}
+	_, err = dec.Token()
+	return err == nil
+}
+
+func repeatedName() error {
+	return invalid("json", "invalid", "an object has two members of one name", detail{"target": "body"})
 }
 
 func notAnObject() error {
@@ -241,6 +293,9 @@ func parseData(raw []byte) (models.Document, error) {
 	doc, err := models.ParseDocument(raw)
 	if err != nil {
 		return nil, invalid("json", "invalid", "the body is not JSON", detail{"target": "body"})
+	}
+	if !hasUniqueNames(json.NewDecoder(bytes.NewReader(raw))) {
+		return nil, repeatedName()
 	}
 	if !reasonableNumbers(map[string]any(doc)) {
 		return nil, invalid("json", "invalid", "a number is too long", detail{"target": "body"})

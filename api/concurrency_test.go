@@ -1,0 +1,177 @@
+package api_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dialtone/api"
+	"dialtone/models"
+)
+
+// fill stores n devices of the master account and gives their ids, sorted.
+func (b *bench) fill(n int) []string {
+	b.Helper()
+	ids := make([]string, 0, n)
+	for part := range slices.Chunk(make([]*models.Device, n), 1000) {
+		for i := range part {
+			part[i] = &models.Device{AccountID: b.master.ID}
+			doc := models.Document{"name": "filler", "mac_address": fmt.Sprintf("02%010x", len(ids)+i)}
+			if err := part[i].SetDocument(doc); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := b.store.ImportDevices(b.Context(), part, allGood); err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range part {
+			ids = append(ids, d.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// allGood has an import stored when no device of it is refused.
+func allGood(taken map[int]*models.TakenError) bool { return len(taken) == 0 }
+
+// A walk over a list that changes meanwhile sees what is there throughout
+// exactly once, in order, in both directions.
+func TestWalkWhileListChanges(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		stay := b.fill(5000)
+		cfg := b.config
+		cfg.Log = slog.New(slog.DiscardHandler)
+		handler, err := api.New(cfg) // nothing beside it: there are thousands of calls
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.handler = handler
+		for _, query := range []string{"page_size=7", "page_size=7&descending=true"} {
+			pages, churned := make(chan struct{}, 1), make(chan int)
+			go func() { churned <- b.churn(pages) }()
+			seen := b.walk(b.devices(), query, pages)
+			close(pages)
+			if n := <-churned; n < 20 {
+				t.Errorf("%s: only %d changes during the walk", query, n)
+			}
+
+			if query != "page_size=7" {
+				slices.Reverse(seen)
+			}
+			if !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != len(seen) {
+				t.Errorf("%s: the list is out of order or repeats itself", query)
+			}
+			kept := map[string]bool{}
+			for _, id := range seen {
+				kept[id] = true
+			}
+			missed := 0
+			for _, id := range stay {
+				if !kept[id] {
+					missed++
+				}
+			}
+			if missed > 0 {
+				t.Errorf("%s: %d of %d devices missed", query, missed, len(stay))
+			}
+		}
+	})
+}
+
+// churn creates and deletes devices beside a walk, one for every few pages,
+// and counts them.
+func (b *bench) churn(pages <-chan struct{}) int {
+	var paths []string
+	n := 0
+	for range pages {
+		if n++; n%4 != 0 {
+			continue
+		}
+		r := b.do("PUT", b.devices(), `{"data":{"name":"passing"}}`)
+		if r.status != http.StatusCreated {
+			b.Errorf("create: %d %s", r.status, r.body)
+		}
+		paths = append(paths, r.header.Get("Location"))
+		if len(paths) == 20 { // deletes somewhere in the list, not the newest
+			if r := b.do("DELETE", paths[n%20], ""); r.status != http.StatusOK {
+				b.Errorf("delete: %d %s", r.status, r.body)
+			}
+			paths = slices.Delete(paths, n%20, n%20+1)
+		}
+	}
+	return n / 4
+}
+
+// together calls n functions at once and waits for all of them.
+func together(n int, call func(i int)) {
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		all.Go(func() {
+			<-start
+			call(i)
+		})
+	}
+	close(start)
+	all.Wait()
+}
+
+func TestConcurrentCreatesOfOneMAC(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		replies := make([]*reply, 16)
+		together(len(replies), func(i int) {
+			replies[i] = b.do("PUT", b.devices(), fmt.Sprintf(`{"data":{"name":"x%d","mac_address":"00:15:65:aa:bb:cc"}}`, i))
+		})
+		won := 0
+		for _, r := range replies {
+			if r.status == http.StatusCreated {
+				won++
+				continue
+			}
+			r.rejects("mac_address: unique")
+			if r.at("mac_address") == nil {
+				t.Errorf("answer %s", r.body)
+			}
+		}
+		if got := b.do("GET", b.devices(), "").names(); won != 1 || len(got) != 1 {
+			t.Errorf("%d creates won, %d devices, want one of each", won, len(got))
+		}
+	})
+}
+
+// A PATCH is either in the document at the end, or its sender was told that it
+// is not.
+func TestConcurrentPatches(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		path := b.device(`{"name":"x"}`)
+		replies := make([]*reply, 50)
+		together(len(replies), func(i int) {
+			replies[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":{"field%d":%d}}}`, i, i))
+		})
+		final := b.do("GET", path, "").want(http.StatusOK)
+		kept := 0
+		for i, r := range replies {
+			stored := final.at(fmt.Sprintf("custom.field%d", i))
+			switch {
+			case r.status == http.StatusOK && fmt.Sprint(stored) == fmt.Sprint(i):
+				kept++
+			case r.status == http.StatusConflict && stored == nil:
+				r.fails(http.StatusConflict, "datastore_conflict")
+			default:
+				t.Errorf("PATCH of field%d answered %d, stored is %v", i, r.status, stored)
+			}
+		}
+		if revision, _ := final.envelope["revision"].(string); !strings.HasPrefix(revision, fmt.Sprintf("%d-", kept+1)) {
+			t.Errorf("%d PATCHes succeeded, revision %s", kept, revision)
+		}
+		if kept < 10 {
+			t.Errorf("only %d of 50 PATCHes succeeded", kept)
+		}
+		t.Logf("%d of 50 PATCHes succeeded at once", kept)
+	})
+}
