@@ -1,12 +1,11 @@
 package phonesim
 
 import (
-	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
+
+	"dialtone/internal/strictxml"
 )
 
 // maxListed bounds the configuration files that one index may name.
@@ -50,7 +49,7 @@ func parseConfig(format string, body []byte) ([]setting, []int, error) {
 // elements do not matter, nor does their nesting.
 func parseXML(body []byte) ([]setting, error) {
 	var list []setting
-	err := eachElement(body, func(e xml.StartElement) {
+	err := strictxml.Walk(body, func(e xml.StartElement) {
 		for _, a := range e.Attr {
 			if a.Name.Space == "" && a.Name.Local != "xmlns" {
 				list = append(list, setting{a.Name.Local, a.Value})
@@ -58,52 +57,6 @@ func parseXML(body []byte) ([]setting, error) {
 		}
 	})
 	return list, err
-}
-
-// eachElement walks a whole XML document. What is not exactly one well-formed
-// root element is an error that names the line.
-func eachElement(body []byte, visit func(xml.StartElement)) error {
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	depth, roots := 0, 0
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			if depth == 0 {
-				roots++
-			}
-			depth++
-			if name, twice := repeatedAttribute(token); twice {
-				line, _ := dec.InputPos()
-				return fmt.Errorf("line %d: attribute %s occurs twice in an element", line, name)
-			}
-			visit(token)
-		case xml.EndElement:
-			depth--
-		}
-	}
-	if roots != 1 {
-		return fmt.Errorf("%d root elements, want 1", roots)
-	}
-	return nil
-}
-
-// repeatedAttribute finds what encoding/xml lets pass and phones do not.
-func repeatedAttribute(e xml.StartElement) (string, bool) {
-	seen := make(map[xml.Name]bool, len(e.Attr))
-	for _, a := range e.Attr {
-		if seen[a.Name] {
-			return a.Name.Local, true
-		}
-		seen[a.Name] = true
-	}
-	return "", false
 }
 
 // parseINI reads "name = value" lines; "#" starts a comment line.

@@ -5,10 +5,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"dialtone/internal/strictxml"
 )
 
 // A format says how a value is written into a file so that it stays a value,
@@ -54,47 +55,11 @@ func escapeINI(s string) string { return strings.TrimFunc(blankControls(s), unic
 
 // checkXML wants one well-formed element, no attribute twice in an element.
 func checkXML(_ *FileRule, body []byte) error {
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	depth, roots := 0, 0
-	for {
-		tok, err := dec.Token()
-		line, _ := dec.InputPos()
-		switch {
-		case errors.Is(err, io.EOF) && roots == 1:
-			return nil
-		case errors.Is(err, io.EOF):
-			return &lineError{line, fmt.Sprintf("%d root elements, want one", roots)}
-		case err != nil:
-			return &lineError{line, err.Error()}
-		}
-		switch tok := tok.(type) {
-		case xml.StartElement:
-			if depth == 0 {
-				roots++
-			}
-			depth++
-			if name, twice := repeatedAttribute(tok); twice {
-				return &lineError{line, fmt.Sprintf("attribute %s is there twice", name)}
-			}
-		case xml.EndElement:
-			depth--
-		case xml.CharData:
-			if depth == 0 && len(bytes.TrimSpace(tok)) > 0 {
-				return &lineError{line, "text outside of the root element"}
-			}
-		}
+	err := strictxml.Walk(body, func(xml.StartElement) {})
+	if mistake, ok := errors.AsType[*strictxml.Error](err); ok {
+		return &lineError{mistake.Line, mistake.Reason}
 	}
-}
-
-func repeatedAttribute(e xml.StartElement) (string, bool) {
-	seen := make(map[xml.Name]bool, len(e.Attr))
-	for _, attr := range e.Attr {
-		if seen[attr.Name] {
-			return attr.Name.Local, true
-		}
-		seen[attr.Name] = true
-	}
-	return "", false
+	return err
 }
 
 // checkINI wants the header, then lines that are blank, a comment, a directive

@@ -1,0 +1,42 @@
+package strictxml_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"strings"
+	"testing"
+
+	"dialtone/internal/strictxml"
+)
+
+func TestWalk(t *testing.T) {
+	tests := []struct {
+		name, body, elements string
+		line                 int
+		reason               string
+	}{
+		{"a document", "<?xml version=\"1.0\"?>\n<a x=\"1\">\n <b/><c/></a>\n", "a b c", 0, ""},
+		{"no root", "<!-- -->\n", "", 2, "0 root elements"},
+		{"two roots", "<a/>\n<b/>\n", "", 3, "2 root elements"},
+		{"attribute twice", "<a>\n<b x=\"1\" x=\"2\"/></a>", "", 2, "attribute x is there twice"},
+		{"not closed", "<a>\n", "", 2, "EOF"},
+		{"text outside", "<a/>\nb", "", 2, "text outside"},
+		{"empty", "", "", 1, "0 root elements"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var names []string
+			err := strictxml.Walk([]byte(tt.body), func(e xml.StartElement) { names = append(names, e.Name.Local) })
+			if tt.reason == "" {
+				if got := strings.Join(names, " "); err != nil || got != tt.elements {
+					t.Errorf("got %q, %v, want %q", got, err, tt.elements)
+				}
+				return
+			}
+			var mistake *strictxml.Error
+			if !errors.As(err, &mistake) || mistake.Line != tt.line || !strings.Contains(mistake.Reason, tt.reason) {
+				t.Errorf("got %v, want line %d: %s", err, tt.line, tt.reason)
+			}
+		})
+	}
+}
