@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"dialtone/api"
 	"dialtone/models"
 )
 
@@ -46,11 +45,7 @@ func TestWalkWhileListChanges(t *testing.T) {
 		stay := b.fill(5000)
 		cfg := b.config
 		cfg.Log = slog.New(slog.DiscardHandler)
-		handler, err := api.New(cfg) // nothing beside it: there are thousands of calls
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.handler = handler
+		b.handler = b.serve(cfg)
 		for _, query := range []string{"page_size=7", "page_size=7&descending=true"} {
 			pages, churned := make(chan struct{}, 1), make(chan int)
 			go func() { churned <- b.churn(pages) }()
