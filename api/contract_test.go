@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -226,6 +227,7 @@ func (c *contract) check(req *http.Request, body []byte, res *http.Response, ans
 		req.URL.Path = strings.TrimRight("/v2/accounts/"+strings.Repeat("0", 32)+"/"+rest, "/") // the token's
 	}
 	body = plainRequest(req, body)
+	res, answer = plainAnswer(req, res, answer)
 	if req.Method == http.MethodOptions {
 		return doc.checkOptions(req, res)
 	}
@@ -266,10 +268,16 @@ func (c *contract) check(req *http.Request, body []byte, res *http.Response, ans
 }
 
 // plainRequest undoes what the document says of every request: the names
-// beside "data" may have capitals, JSON may be sent as a form or without a
-// type, and a POST may be another verb.
+// beside "data" may have capitals, JSON may be sent in parts, as a form or
+// without a type, and a POST may be another verb.
 func plainRequest(req *http.Request, body []byte) []byte {
 	verb := req.URL.Query().Get("verb")
+	if strings.HasPrefix(mime(req.Header), "multipart/") {
+		if joined := joinParts(req.Header.Get("Content-Type"), body); joined != nil {
+			body = joined
+			req.Header.Set("Content-Type", "application/json")
+		}
+	}
 	var sent map[string]json.RawMessage
 	if json.Unmarshal(body, &sent) == nil {
 		envelope := map[string]json.RawMessage{}
@@ -290,6 +298,47 @@ func plainRequest(req *http.Request, body []byte) []byte {
 		req.Method = strings.ToUpper(verb)
 	}
 	return body
+}
+
+// joinParts is the envelope that a multipart body stands for, nil when it is
+// none.
+func joinParts(contentType string, body []byte) []byte {
+	_, boundary, _ := strings.Cut(contentType, "boundary=")
+	members := map[string]json.RawMessage{}
+	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
+		part, err := parts.NextPart()
+		if err != nil {
+			break
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			break
+		}
+		switch {
+		case part.FormName() == "" && mime(http.Header(part.Header)) == "application/json":
+			return content
+		case part.FormName() == "data" && json.Valid(content):
+			members["data"] = content
+		case part.FormName() != "":
+			members[part.FormName()], _ = json.Marshal(string(content))
+		}
+	}
+	joined, _ := json.Marshal(members)
+	if len(members) == 0 {
+		return nil
+	}
+	return joined
+}
+
+// plainAnswer takes JSON out of the call that "jsonp" wraps it in.
+func plainAnswer(req *http.Request, res *http.Response, answer []byte) (*http.Response, []byte) {
+	call := []byte(req.URL.Query().Get("jsonp") + "(")
+	if mime(res.Header) != "application/javascript" || !bytes.HasPrefix(answer, call) {
+		return res, answer
+	}
+	plain := &http.Response{StatusCode: res.StatusCode, Header: res.Header.Clone()}
+	plain.Header.Set("Content-Type", "application/json")
+	return plain, bytes.TrimSuffix(bytes.TrimSpace(answer[len(call):]), []byte(");"))
 }
 
 func mime(h http.Header) string {
