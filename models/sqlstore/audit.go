@@ -96,7 +96,7 @@ func (s *Store) audit(ctx context.Context, tx *gorm.DB, e models.AuditEntry) err
 
 // Audit writes down what changed no document, such as showing secrets.
 func (s *Store) Audit(ctx context.Context, e models.AuditEntry) error {
-	return storeErr("audit", s.audit(ctx, s.db.WithContext(ctx), e))
+	return storeErr("audit", s.audit(ctx, s.writer.WithContext(ctx), e))
 }
 
 func (s *Store) auditRow(ctx context.Context, e models.AuditEntry) (auditRow, error) {

@@ -49,7 +49,7 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 			Fetched:   millis(f.At),
 		}
 	}
-	return storeErr("record fetches", s.db.WithContext(ctx).CreateInBatches(rows, 200).Error)
+	return storeErr("record fetches", s.writer.WithContext(ctx).CreateInBatches(rows, 200).Error)
 }
 
 // LastFetches gives the newest GET of each file that the device asked for, by

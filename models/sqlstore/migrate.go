@@ -75,7 +75,7 @@ func stepName(source *goose.Source) string {
 }
 
 func (s *Store) provider() (*goose.Provider, error) {
-	pool, err := s.db.DB()
+	pool, err := s.writer.DB()
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (s *Store) SaveNotification(ctx context.Context, n *models.Notification) er
 		finished := millis(n.Finished)
 		row.Finished = &finished
 	}
-	err := s.db.WithContext(ctx).Clauses(clause.OnConflict{
+	err := s.writer.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "id"}},
 		DoUpdates: clause.AssignmentColumns([]string{"state", "code", "reason", "finished"}),
 	}).Create(&row).Error

@@ -13,7 +13,7 @@ const pruneBatch = 1000
 // fetches and notifications older than history. The newest fetch of each
 // device's file stays, since the provision state rests on it.
 func (s *Store) Prune(ctx context.Context, history time.Duration) error {
-	db, now := s.db.WithContext(ctx), s.now()
+	db, now := s.writer.WithContext(ctx), s.now()
 	if err := db.Where("expires < ?", millis(now)).Delete(&tokenRow{}).Error; err != nil {
 		return storeErr("prune tokens", err)
 	}
@@ -37,7 +37,7 @@ func (s *Store) pruneFetches(ctx context.Context, old int64) error {
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		if err := s.db.WithContext(ctx).Where("id IN ?", ids).Delete(&fetchRow{}).Error; err != nil {
+		if err := s.writer.WithContext(ctx).Where("id IN ?", ids).Delete(&fetchRow{}).Error; err != nil {
 			return err
 		}
 	}

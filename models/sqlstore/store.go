@@ -32,7 +32,8 @@ type Sealer interface {
 
 // A Store is the one way to the database. It is safe for concurrent use.
 type Store struct {
-	db      *gorm.DB
+	db      *gorm.DB // for reading
+	writer  *gorm.DB // for writing: on SQLite one connection, so that writers queue in the order they came
 	dialect dialect
 	sealer  Sealer
 	now     func() time.Time
@@ -47,20 +48,40 @@ func Open(url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := target.open()
+	db, err := target.open(maxConns[target.dialect])
 	if err != nil {
 		return nil, err
 	}
-	db, err := gorm.Open(target.gorm(pool), &gorm.Config{
+	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
+	if target.dialect == dialectSQLite {
+		if s.writer, err = target.open(1); err != nil {
+			return nil, errors.Join(err, closePool(db))
+		}
+	}
+	return s, nil
+}
+
+// maxConns bounds a pool's connections.
+var maxConns = map[dialect]int{dialectMySQL: 32, dialectSQLite: 8}
+
+// open makes a pool of connections.
+func (t target) open(conns int) (*gorm.DB, error) {
+	pool, err := t.pool()
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	db, err := gorm.Open(t.gorm(pool), &gorm.Config{
 		Logger:                 logger.Discard, // errors are returned, and logged where they are handled
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w: %w", target.path, models.ErrUnavailable, err)
+		return nil, errors.Join(fmt.Errorf("database %s: %w: %w", t.path, models.ErrUnavailable, err), pool.Close())
 	}
-	return &Store{db: db, dialect: target.dialect, now: time.Now}, nil
+	return db, nil
 }
 
 // gorm wraps an open pool for the dialect.
@@ -77,8 +98,10 @@ func (t target) gorm(pool *sql.DB) gorm.Dialector {
 func (s *Store) Use(sealer Sealer) { s.sealer = sealer }
 
 // Close ends all connections.
-func (s *Store) Close() error {
-	pool, err := s.db.DB()
+func (s *Store) Close() error { return errors.Join(closePool(s.writer), closePool(s.db)) }
+
+func closePool(db *gorm.DB) error {
+	pool, err := db.DB()
 	if err != nil {
 		return err
 	}
@@ -180,7 +203,7 @@ func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.D
 		options = append(options, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	}
 	for attempt := 0; ; attempt++ {
-		err := s.db.WithContext(ctx).Transaction(work, options...)
+		err := s.writer.WithContext(ctx).Transaction(work, options...)
 		if !isWriteConflict(err) || attempt == maxRetries {
 			return storeErr(op, err)
 		}

@@ -95,7 +95,7 @@ func (s *Store) Token(ctx context.Context, token models.Secret) (*models.Token, 
 
 // DeleteToken ends a login; one that is not there is no error.
 func (s *Store) DeleteToken(ctx context.Context, token models.Secret) error {
-	err := s.db.WithContext(ctx).Where("token_hash = ?", token.Hash()).Delete(&tokenRow{}).Error
+	err := s.writer.WithContext(ctx).Where("token_hash = ?", token.Hash()).Delete(&tokenRow{}).Error
 	return storeErr("delete token", err)
 }
 

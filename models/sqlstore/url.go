@@ -71,16 +71,14 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 	return config, nil
 }
 
-// open makes the connection pool.
-func (t target) open() (*sql.DB, error) {
+// pool makes an empty pool of connections.
+func (t target) pool() (*sql.DB, error) {
 	if t.dialect == dialectMySQL {
 		connector, err := mysql.NewConnector(t.config)
 		if err != nil {
 			return nil, fmt.Errorf("%w db.url: %w", models.ErrInvalid, err)
 		}
 		pool := sql.OpenDB(connector)
-		pool.SetMaxOpenConns(32)
-		pool.SetMaxIdleConns(32)
 		pool.SetConnMaxLifetime(5 * time.Minute)
 		return pool, nil
 	}
@@ -88,18 +86,16 @@ func (t target) open() (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", t.path, err)
 	}
-	pool.SetMaxOpenConns(8)
-	pool.SetMaxIdleConns(8)
 	return pool, nil
 }
 
 // sqliteDSN names the file with the settings every connection needs: writers
-// wait for each other instead of failing, a commit survives a power cut, and a
+// of several programs wait for each other instead of failing, a commit survives a power cut, and a
 // transaction takes the write lock at once instead of deadlocking later.
 func sqliteDSN(path string) string {
 	file := (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 	return "file:" + file + "?" + strings.Join([]string{
-		"_pragma=busy_timeout(2500)",
+		"_pragma=busy_timeout(2000)",
 		"_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)",

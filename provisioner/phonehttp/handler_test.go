@@ -437,14 +437,14 @@ func TestRecorder(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); recorder.Run(ctx) }()
 	device := models.NewID()
-	for i := range 1200 { // more than one batch, and a rest that only the end writes
+	for i := range 600 { // more than one batch, and a rest that only the end writes
 		recorder.Record(models.Fetch{DeviceID: device, File: fmt.Sprintf("%04d.cfg", i), Method: "GET", Status: 200, At: time.Now()})
 	}
 	stop()
 	<-done
 	last, err := store.LastFetches(t.Context(), device)
-	if err != nil || len(last) != 1200 {
-		t.Errorf("recorded: got %d fetches, %v, want 1200", len(last), err)
+	if err != nil || len(last) != 600 {
+		t.Errorf("recorded: got %d fetches, %v, want 600", len(last), err)
 	}
 }
 
