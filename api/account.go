@@ -37,7 +37,7 @@ func (s *server) accountList(ctx context.Context, r *request, parentID string) (
 		fetch: func(l models.Listing) ([]*models.Account, error) { return s.Store.ListAccounts(ctx, parentID, l) },
 		id:    func(a *models.Account) string { return a.ID },
 		record: func(a *models.Account) record {
-			return record{kind: "account", accountID: a.ID, meta: a.Meta, doc: s.schemas["accounts"].completed(a.Document)}
+			return record{"account", a.ID, a.Meta, a.Document, s.schemas["accounts"].completing(a.Document)}
 		},
 		summary: accountSummary,
 	})

@@ -29,7 +29,7 @@ func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
 // deviceRecord has the defaults, which are shown and not stored: a filter for
 // enabled=true means all that are.
 func (s *server) deviceRecord(d *models.Device) record {
-	return record{kind: "device", accountID: d.AccountID, meta: d.Meta, doc: s.completedDevice(d)}
+	return record{"device", d.AccountID, d.Meta, d.Document, s.schemas["devices"].completing(d.Document)}
 }
 
 // summarized are the members that a list shows as they are.

@@ -21,7 +21,8 @@ type record struct {
 	kind      string // pvt_type
 	accountID string
 	meta      models.Meta
-	doc       models.Document
+	doc       models.Document        // as it is stored
+	completed func() models.Document // with its defaults, which most filters never need
 }
 
 // The private members that filters reach. No other top-level member that
@@ -66,7 +67,10 @@ func (r record) lookup(path string) (any, bool) {
 	case "pvt_deleted":
 		return nil, false // what is deleted is in no list
 	}
-	return r.doc.Lookup(path)
+	if v, present := r.doc.Lookup(path); present {
+		return v, true
+	}
+	return r.completed().Lookup(path)
 }
 
 // Filters are conditions that must all hold.

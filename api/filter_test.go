@@ -12,6 +12,10 @@ import (
 // Whatever is asked about whatever document: a filter and its opposite never
 // agree where they may look, and a secret changes nothing.
 func FuzzFilters(f *testing.F) {
+	all, err := loadSchemas()
+	if err != nil {
+		f.Fatal(err)
+	}
 	for _, seed := range [][3]string{
 		{`{"name":"x","sip":{"password":"a"}}`, "sip.password", "a"},
 		{`{"a":{"b":[1,null]},"":""}`, "a.b", `[1,"x"]`},
@@ -29,8 +33,9 @@ func FuzzFilters(f *testing.F) {
 			return
 		}
 		meta := models.Meta{ID: models.NewID(), Revision: "1-a", Created: time.Unix(0, 0), Modified: time.Unix(1, 0)}
-		stored := record{"device", "b", meta, doc}
-		other := record{"device", "b", meta, withOtherSecrets(doc)}
+		stored := record{"device", "b", meta, doc, all["devices"].completing(doc)}
+		changed := withOtherSecrets(doc)
+		other := record{"device", "b", meta, changed, all["devices"].completing(changed)}
 		keeps := func(r record, name, value string) bool {
 			conditions, err := parseFilters(url.Values{name: {value}})
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -76,6 +77,11 @@ func (s *schema) completed(doc models.Document) models.Document {
 		}
 	})
 	return out
+}
+
+// completing is completed, done once and not before it is needed.
+func (s *schema) completing(doc models.Document) func() models.Document {
+	return sync.OnceValue(func() models.Document { return s.completed(doc) })
 }
 
 // settle converts scalars of doc that have the wrong type but the right text,

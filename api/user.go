@@ -25,7 +25,7 @@ func (s *server) listUsers(ctx context.Context, r *request) (*answer, error) {
 // userRecord has the defaults, which are shown and not stored: a filter for
 // enabled=true means all that are.
 func (s *server) userRecord(u *models.User) record {
-	return record{kind: "user", accountID: u.AccountID, meta: u.Meta, doc: s.schemas["users"].completed(u.Document)}
+	return record{"user", u.AccountID, u.Meta, u.Document, s.schemas["users"].completing(u.Document)}
 }
 
 func (s *server) userSummary(u *models.User) map[string]any {
