@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -95,6 +96,11 @@ func (s *server) write(c *gin.Context, r *request, status int, e envelope) {
 		indent = "  "
 	}
 	c.Header("Cache-Control", "no-store, private")
+	if r.jsonp != "" {
+		c.Header("X-Content-Type-Options", "nosniff")
+		c.Data(status, "application/javascript", fmt.Appendf(nil, "%s(%s);\n", r.jsonp, bytes.TrimSpace(encode(e, indent))))
+		return
+	}
 	c.Data(status, "application/json", encode(e, indent))
 }
 

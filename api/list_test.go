@@ -3,8 +3,10 @@ package api_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -383,4 +385,52 @@ func TestFilteringIsBounded(t *testing.T) {
 	if r := b.do("GET", b.devices()+"?paginate=false", "").want(http.StatusOK); len(r.list()) != 20_000 {
 		t.Errorf("%d documents", len(r.list()))
 	}
+}
+
+// The document says in words, and not for every route, what this answers.
+func TestJSONP(t *testing.T) {
+	b := newBench(t)
+	b.device(`{"name":"line\u2028separator</script>"}`)
+	for query, status := range map[string]int{"": http.StatusOK, "&page_size=0": http.StatusNotFound} {
+		w := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, b.devices()+"?jsonp=portal.on_list$1&auth_token="+b.token+query, nil)
+		b.handler.(*contract).next.ServeHTTP(w, req)
+		inside, isCall := strings.CutPrefix(strings.TrimSpace(w.Body.String()), "portal.on_list$1(")
+		inside, ends := strings.CutSuffix(inside, ");")
+		if w.Code != status || !isCall || !ends || !json.Valid([]byte(inside)) || strings.Contains(inside, "\u2028") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		if got := w.Header().Get("Content-Type"); got != "application/javascript" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("Content-Type %q", got)
+		}
+	}
+	for _, name := range []string{"alert(1)//", "a;b", "1a", "a..b", "<script>", strings.Repeat("a", 65), "a.b.c.d.e", "%00"} {
+		b.do("GET", b.devices()+"?jsonp="+url.QueryEscape(name), "").rejects("jsonp: pattern")
+	}
+}
+
+// The document says in words, and not for every route, what is read here.
+func TestMultipart(t *testing.T) {
+	b := newBench(t)
+	b.handler = b.handler.(*contract).next
+	form := func(parts ...string) string {
+		return "--B\r\n" + strings.Join(parts, "\r\n--B\r\n") + "\r\n--B--\r\n"
+	}
+	const (
+		data  = "Content-Disposition: form-data; name=\"data\"\r\n\r\n{\"name\":\"x\"}"
+		verb  = "Content-Disposition: form-data; name=\"verb\"\r\n\r\nput"
+		whole = "Content-Type: application/json\r\n\r\n{\"data\":{\"name\":\"x\"}}"
+		wrong = "Content-Disposition: form-data; name=\"data\"\r\n\r\n{\"name\":"
+	)
+	b.do("PUT", b.devices(), form(data), "Content-Type: multipart/form-data; boundary=B").want(http.StatusCreated)
+	b.do("POST", b.devices(), form(verb, data), "Content-Type: multipart/form-data; boundary=B").want(http.StatusCreated)
+	b.do("PUT", b.devices(), form("Content-Type: text/plain\r\n\r\nhello", whole), "Content-Type: multipart/mixed; boundary=B").want(http.StatusCreated)
+	b.do("PUT", b.devices(), form(verb), "Content-Type: multipart/form-data; boundary=B").rejects("data: required")
+	b.do("GET", b.devices(), "", "Content-Type: multipart/form-data; boundary=B").want(http.StatusOK)
+	for body, want := range map[string]string{
+		form(data, data): "json: invalid", form(wrong): "json: invalid", form(data)[:60]: "json: invalid", "no parts": "data: required",
+	} {
+		b.do("PUT", b.devices(), body, "Content-Type: multipart/form-data; boundary=B").rejects(want)
+	}
+	b.do("PUT", b.devices(), form(data), "Content-Type: multipart/form-data").rejects("json: invalid")
 }

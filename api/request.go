@@ -10,9 +10,11 @@ import (
 	"maps"
 	"math/big"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +46,7 @@ type request struct {
 	file        []byte                     // a CSV body
 	unsupported bool                       // the body is of a type that is not read
 	err         error                      // what is wrong with the body
+	jsonp       string                     // the function that an answer is wrapped in, or ""
 	params      gin.Params
 	verb        string // the method, or the one that a POST carries
 	token       models.Secret
@@ -81,6 +84,7 @@ func (s *server) receive(next http.Handler) http.Handler {
 			r.readBody(http.MaxBytesReader(w, hr.Body, maxBody))
 		}
 		r.token = r.presentedToken()
+		r.readJSONP()
 		r.verb = r.method(hr.Method)
 		s.resolveOwnAccount(hr.Context(), r)
 
@@ -119,6 +123,8 @@ func (r *request) readBody(body io.Reader) {
 		r.envelope, r.err = openEnvelope(raw)
 	case "application/x-www-form-urlencoded":
 		r.envelope, r.err = openForm(raw)
+	case "multipart/form-data", "multipart/mixed":
+		r.envelope, r.err = openMultipart(raw, r.header.Get("Content-Type"))
 	case "text/csv", "application/csv":
 		r.file, r.unsupported = file, true // but where files are taken
 	default:
@@ -231,6 +237,67 @@ func openForm(raw []byte) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	return openEnvelope(raw)
+}
+
+// openMultipart reads a part of JSON without a name as the envelope, or else
+// the named parts as its members: text, or the JSON of "data".
+func openMultipart(raw []byte, contentType string) (map[string]json.RawMessage, error) {
+	if len(raw) == 0 {
+		return openEnvelope(raw)
+	}
+	unreadable := invalid("json", "invalid", "the body is not what its Content-Type says", detail{"target": "body"})
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, unreadable
+	}
+	members := map[string]any{}
+	for parts := multipart.NewReader(bytes.NewReader(raw), params["boundary"]); ; {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, unreadable
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil, unreadable
+		}
+		content = bytes.TrimSpace(content)
+		name := part.FormName()
+		isData := name == "data" && len(content) > 0 && (content[0] == '{' || content[0] == '[')
+		partType, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		switch {
+		case name == "" && partType == "application/json":
+			return openEnvelope(content)
+		case members[name] != nil:
+			return nil, repeatedName()
+		case isData && json.Valid(content):
+			members[name] = json.RawMessage(content)
+		case isData:
+			return nil, unreadable
+		case name != "":
+			members[name] = string(content)
+		}
+	}
+	raw, err = json.Marshal(members)
+	if err != nil {
+		return nil, unreadable
+	}
+	return openEnvelope(raw)
+}
+
+// jsonpName is what may be called: plain names joined by dots.
+var jsonpName = regexp.MustCompile(`^[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}$`)
+
+// readJSONP takes the name of the function that wants the answer.
+func (r *request) readJSONP() {
+	name := r.query.Get("jsonp")
+	if name == "" || jsonpName.MatchString(name) {
+		r.jsonp = name
+		return
+	}
+	r.err = cmp.Or(r.err, invalid("jsonp", "pattern", "not the name of a function", detail{"target": jsonpName.String(), "value": name}))
 }
 
 // presentedToken looks where clients put tokens; headers win.
