@@ -28,7 +28,7 @@ const (
 	// When told to stop, requests in flight may work on for the first time and
 	// must have been answered after the second.
 	workTimeout  = 2500 * time.Millisecond
-	drainTimeout = 3 * time.Second
+	drainTimeout = 3500 * time.Millisecond
 
 	pruneEvery    = time.Hour
 	keepHistory   = 30 * 24 * time.Hour // of fetches and notifications

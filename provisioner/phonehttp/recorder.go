@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	recordQueue   = 10_000                  // fetches waiting to be written; more are dropped and counted
-	recordBatch   = 500                     // written at once
-	recordEvery   = 200 * time.Millisecond  // how long a fetch waits for company
-	recordTimeout = 5 * time.Second         // of one write
-	recordAtEnd   = 1500 * time.Millisecond // of writing when told to stop
+	recordQueue   = 10_000                 // fetches waiting to be written; more are dropped and counted
+	recordBatch   = 500                    // written at once
+	recordEvery   = 200 * time.Millisecond // how long a fetch waits for company
+	recordTimeout = 5 * time.Second        // of one write
+	recordAtEnd   = time.Second            // of writing when told to stop
 )
 
 // FetchStore keeps the record of fetches.
