@@ -63,7 +63,7 @@ func TestHostileBodies(t *testing.T) {
 			if text, _ := r.envelope["message"].(string); r.status < 400 || r.status > 499 || text != "validation error" {
 				t.Errorf("%s: %s %s: %d %.200s", name, route[0], route[1], r.status, r.body)
 			}
-			if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 200 { // the contract's copies too
+			if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 100 {
 				t.Errorf("%s: %s %s: %d MB allocated", name, route[0], route[1], used)
 			}
 			if len(r.body) > 10_000 {
