@@ -15,6 +15,7 @@ import (
 
 	"dialtone/api"
 	"dialtone/internal/lockout"
+	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/models/sqlstore/sqlstoretest"
@@ -33,7 +34,7 @@ type bench struct {
 	master  *models.Account
 	key     models.Secret // the master's API key
 	token   string        // the master's
-	log     lines
+	log     syncbuf.Buffer
 	config  api.Config
 
 	mu       sync.Mutex
@@ -54,24 +55,6 @@ func builtin(t *testing.T) *provisioner.Catalog {
 		t.Fatal(err)
 	}
 	return catalog
-}
-
-// lines collects log output of several goroutines.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 func newBench(t *testing.T) *bench {

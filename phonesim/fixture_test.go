@@ -1,7 +1,6 @@
 package phonesim
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
 
+	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/provisioner"
 )
@@ -356,22 +356,7 @@ account.1.sip_server.1.expires = 300
 }
 
 // A transcript collects what phones print.
-type transcript struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *transcript) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(b)
-}
-
-func (s *transcript) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
-}
+type transcript struct{ syncbuf.Buffer }
 
 func (s *transcript) lines() []string {
 	return strings.Split(strings.TrimSuffix(s.String(), "\n"), "\n")

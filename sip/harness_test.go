@@ -2,7 +2,6 @@ package sip_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/icholy/digest"
 
+	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/models/sqlstore/sqlstoretest"
@@ -39,7 +39,7 @@ type office struct {
 	faults  *faultyStore
 	guard   *fakeGuard
 	clock   *fakeClock
-	log     *logBuffer
+	log     *syncbuf.Buffer
 	account *models.Account
 	stop    func() error // ends Run and returns what it returned
 }
@@ -47,7 +47,7 @@ type office struct {
 // open starts a server on free ports of 127.0.0.1.
 func open(t *testing.T, change func(*sip.Config)) *office {
 	t.Helper()
-	o := &office{store: sqlstoretest.New(t), guard: &fakeGuard{}, clock: &fakeClock{}, log: &logBuffer{}, account: &models.Account{}}
+	o := &office{store: sqlstoretest.New(t), guard: &fakeGuard{}, clock: &fakeClock{}, log: &syncbuf.Buffer{}, account: &models.Account{}}
 	o.faults = &faultyStore{Store: o.store}
 	setDocument(t, o.account, models.Document{"name": "Acme", "realm": realm})
 	if err := o.store.CreateAccount(t.Context(), o.account, models.NewAPIKey()); err != nil {
@@ -197,23 +197,6 @@ type fakeClock struct{ ahead atomic.Int64 }
 
 func (c *fakeClock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *fakeClock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
-
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
 
 // A message is a SIP message as it was read.
 type message struct {

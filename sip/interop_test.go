@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dialtone/internal/syncbuf"
 	"dialtone/models"
 )
 
@@ -35,7 +36,7 @@ func run(t *testing.T, files map[string]string, name string, args ...string) (ou
 			t.Fatal(err)
 		}
 	}
-	out := &logBuffer{}
+	out := &syncbuf.Buffer{}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, program(t, name), args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out

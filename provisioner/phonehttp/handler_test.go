@@ -21,6 +21,7 @@ import (
 	"github.com/icholy/digest"
 
 	"dialtone/internal/lockout"
+	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/models/sqlstore/sqlstoretest"
@@ -36,7 +37,7 @@ type site struct {
 	account *models.Account
 	yealink *models.Device // 001565aabbcc
 	polycom *models.Device // 0004f2aabbcc
-	log     *syncBuffer
+	log     *syncbuf.Buffer
 	fail    func() error // of the handler's store, nil = it works
 
 	mu      sync.Mutex
@@ -45,7 +46,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{store: sqlstoretest.New(t), log: &syncBuffer{}, fail: func() error { return nil }}
+	s := &site{store: sqlstoretest.New(t), log: &syncbuf.Buffer{}, fail: func() error { return nil }}
 	s.account = s.createAccount(t, "acme.example.com")
 	s.yealink = s.createDevice(t, s.account, `{"name":"Ann","mac_address":"001565aabbcc","sip":{"username":"ann","password":"canary-sip"},
 		"provision":{"endpoint_brand":"yealink","endpoint_family":"t4x","endpoint_model":"t46u"}}`)
@@ -557,21 +558,3 @@ type noGuard struct{}
 
 func (noGuard) Allowed(netip.Addr) bool { return true }
 func (noGuard) Fail(netip.Addr)         {}
-
-// A syncBuffer is written by the server and read by the test.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
