@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"dialtone/models"
 )
@@ -94,7 +93,7 @@ func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, u
 	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)
 }
 
-// lastFetches are the newest fetches by file name, the MAC in lower case.
+// lastFetches are the newest fetches by file name.
 func (s *Service) lastFetches(ctx context.Context, deviceID string) (map[string]*models.Fetch, error) {
 	fetches, err := s.store.LastFetches(ctx, deviceID)
 	if err != nil {
@@ -102,13 +101,7 @@ func (s *Service) lastFetches(ctx context.Context, deviceID string) (map[string]
 	}
 	newest := map[string]*models.Fetch{}
 	for i := range fetches {
-		name := fetches[i].File
-		if req, ok := s.Match(name); ok {
-			name = req.Name
-		}
-		if other := newest[name]; other == nil || other.At.Before(fetches[i].At) {
-			newest[name] = &fetches[i]
-		}
+		newest[fetches[i].File] = &fetches[i]
 	}
 	return newest, nil
 }
@@ -124,7 +117,7 @@ func (f *FileReport) judge(rendered File, err error, last *models.Fetch) {
 		f.State = StateNever
 	case last.Status >= http.StatusInternalServerError:
 		f.State, f.Error = StateError, fmt.Sprintf("the last fetch was answered with %d", last.Status)
-	case delivered(last) && strings.EqualFold(last.ETag, f.ETag):
+	case delivered(last) && last.ETag == f.ETag:
 		f.State = StateInSync
 	default:
 		f.State = StateBehind
@@ -133,7 +126,7 @@ func (f *FileReport) judge(rendered File, err error, last *models.Fetch) {
 
 // delivered reports whether the phone has the file after this fetch.
 func delivered(f *models.Fetch) bool {
-	return f.Method != http.MethodHead && (f.Status == http.StatusOK || f.Status == http.StatusNotModified)
+	return f.Status == http.StatusOK || f.Status == http.StatusNotModified
 }
 
 // overallState joins the states of the files. A file that carries settings

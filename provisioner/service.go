@@ -22,7 +22,8 @@ const cacheBytes = 64 << 20
 type Store interface {
 	// UsersByID returns those of the users that exist.
 	UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error)
-	// LastFetches returns the newest fetch of each file of a device.
+	// LastFetches returns the newest GET of each file of a device, under the
+	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
 }
 
