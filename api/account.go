@@ -108,7 +108,7 @@ func (s *server) updateAccount(ctx context.Context, r *request, edit func(stored
 	}
 	delete(sent, "id")
 	var old, saved *models.Account
-	err = untilWritten(func() error {
+	err = s.untilWritten(ctx, func(ctx context.Context) error {
 		old, saved, err = s.updateAccountOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
 		return err
 	})
@@ -139,13 +139,11 @@ func (s *server) updateAccountOnce(ctx context.Context, r *request, edit func(mo
 	if err := cmp.Or(found.err(), r.ifMatch(old.Revision)); err != nil {
 		return nil, nil, err
 	}
-	saved, err = s.Store.UpdateAccount(ctx, old.ID, func(a *models.Account) error {
-		if a.Revision != old.Revision {
-			return models.ErrConflict
-		}
-		return a.SetDocument(doc)
-	})
-	return old, saved, notFound(taken(err, doc), old.ID)
+	next := *old
+	if err := next.SetDocument(doc); err != nil {
+		return nil, nil, err
+	}
+	return old, &next, taken(s.Store.SaveAccount(ctx, old, &next), doc)
 }
 
 // settleAccount makes doc what is stored: without computed members and
@@ -195,12 +193,17 @@ func (s *server) deleteAccount(ctx context.Context, r *request) (*answer, error)
 		return nil, fault("forbidden", "the master account cannot be deleted")
 	}
 	var a *models.Account
-	err := untilWritten(func() (err error) {
-		a, err = s.Store.DeleteAccount(ctx, r.account.ID, func(a *models.Account) error { return r.ifMatch(a.Revision) })
-		return err
+	err := s.untilWritten(ctx, func(ctx context.Context) (err error) {
+		if a, err = s.Store.Account(ctx, r.account.ID); err != nil {
+			return notFound(err, r.account.ID)
+		}
+		if err := r.ifMatch(a.Revision); err != nil {
+			return err
+		}
+		return s.Store.DeleteAccount(ctx, a)
 	})
 	if err != nil {
-		return nil, notFound(err, r.account.ID)
+		return nil, err
 	}
 	return one(a.Meta, s.publicAccount(a)), nil
 }

@@ -23,31 +23,31 @@ import (
 )
 
 // A Store keeps the documents. Errors are the kinds of models: ErrNotFound,
-// ErrConflict (a *models.TakenError for values that must be unique) and
-// ErrUnavailable.
+// ErrConflict (what is saved or deleted is no longer what is stored), ErrTaken
+// (a *models.TakenError, for values that must be unique) and ErrUnavailable.
 type Store interface {
 	CreateAccount(ctx context.Context, a *models.Account, apiKey models.Secret) error
 	Account(ctx context.Context, id string) (*models.Account, error)
 	AccountByAPIKey(ctx context.Context, key models.Secret) (*models.Account, error)
 	ListAccounts(ctx context.Context, parentID string, l models.Listing) ([]*models.Account, error)
-	UpdateAccount(ctx context.Context, id string, change func(*models.Account) error) (*models.Account, error)
-	DeleteAccount(ctx context.Context, id string, check func(*models.Account) error) (*models.Account, error)
+	SaveAccount(ctx context.Context, old, a *models.Account) error
+	DeleteAccount(ctx context.Context, a *models.Account) error
 	AccountTaken(ctx context.Context, a *models.Account) ([]*models.TakenError, error)
 	SetAPIKey(ctx context.Context, id string, key models.Secret) error
 
 	CreateUser(ctx context.Context, u *models.User) error
 	User(ctx context.Context, accountID, id string) (*models.User, error)
 	ListUsers(ctx context.Context, accountID string, l models.Listing) ([]*models.User, error)
-	UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error)
-	DeleteUser(ctx context.Context, accountID, id string, check func(*models.User) error) (*models.User, error)
+	SaveUser(ctx context.Context, old, u *models.User) error
+	DeleteUser(ctx context.Context, u *models.User) error
 	UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error)
 	UsersByCredentials(ctx context.Context, c models.Credentials) ([]*models.User, error)
 
 	CreateDevice(ctx context.Context, d *models.Device) error
 	Device(ctx context.Context, accountID, id string) (*models.Device, error)
 	ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error)
-	UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error)
-	DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error)
+	SaveDevice(ctx context.Context, old, d *models.Device) error
+	DeleteDevice(ctx context.Context, d *models.Device) error
 	ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error
 	DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
@@ -111,12 +111,21 @@ func (c *Config) check() error {
 
 type server struct {
 	Config
-	schemas schemas
-	docs    map[string]docFile
+	schemas  schemas
+	docs     map[string]docFile
+	patience time.Duration // see savePatience
 }
 
 // New makes the API's handler.
 func New(cfg Config) (http.Handler, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s.handler()
+}
+
+func newServer(cfg Config) (*server, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -128,8 +137,10 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &server{Config: cfg, schemas: schemas, docs: docs}
+	return &server{Config: cfg, schemas: schemas, docs: docs, patience: savePatience}, nil
+}
 
+func (s *server) handler() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	if err := engine.SetTrustedProxies(nil); err != nil {

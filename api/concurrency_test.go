@@ -139,34 +139,49 @@ func TestConcurrentCreatesOfOneMAC(t *testing.T) {
 	})
 }
 
-// A PATCH is either in the document at the end, or its sender was told that it
-// is not.
+// Of many who change one document at once nobody is turned away, and nothing
+// that was answered is lost.
 func TestConcurrentPatches(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, b *bench) {
-		path := b.device(`{"name":"x"}`)
-		replies := make([]*reply, 50)
-		together(len(replies), func(i int) {
-			replies[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":{"field%d":%d}}}`, i, i))
-		})
-		final := b.do("GET", path, "").want(http.StatusOK)
-		kept := 0
-		for i, r := range replies {
-			stored := final.at(fmt.Sprintf("custom.field%d", i))
-			switch {
-			case r.status == http.StatusOK && fmt.Sprint(stored) == fmt.Sprint(i):
-				kept++
-			case r.status == http.StatusConflict && stored == nil:
-				r.fails(http.StatusConflict, "datastore_conflict")
-			default:
-				t.Errorf("PATCH of field%d answered %d, stored is %v", i, r.status, stored)
+		user := b.users() + "/" + b.do("PUT", b.users(), `{"data":{"first_name":"Ann","last_name":"Lee"}}`).want(http.StatusCreated).id()
+		for path, writers := range map[string]int{b.device(`{"name":"x"}`): 50, user: 10, "/v2/accounts/" + b.master.ID: 10} {
+			replies := make([]*reply, writers)
+			together(writers, func(i int) {
+				replies[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":{"field%d":%d}}}`, i, i))
+			})
+			final := b.do("GET", path, "").want(http.StatusOK)
+			for i, r := range replies {
+				stored := final.at(fmt.Sprintf("custom.field%d", i))
+				if r.status != http.StatusOK || fmt.Sprint(stored) != fmt.Sprint(i) {
+					t.Errorf("%s: PATCH of field%d answered %d, stored is %v", path, i, r.status, stored)
+				}
+			}
+			if revision, _ := final.envelope["revision"].(string); !strings.HasPrefix(revision, fmt.Sprintf("%d-", writers+1)) {
+				t.Errorf("%s: revision %s after %d PATCHes", path, revision, writers)
 			}
 		}
-		if revision, _ := final.envelope["revision"].(string); !strings.HasPrefix(revision, fmt.Sprintf("%d-", kept+1)) {
-			t.Errorf("%d PATCHes succeeded, revision %s", kept, revision)
+	})
+}
+
+// A DELETE among many PATCHes succeeds too; who comes after it finds nothing.
+func TestDeleteAmongPatches(t *testing.T) {
+	const writers = 30
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		path := b.device(`{"name":"x"}`)
+		replies := make([]*reply, writers)
+		together(writers, func(i int) {
+			if i == 0 {
+				replies[i] = b.do("DELETE", path, "")
+				return
+			}
+			replies[i] = b.do("PATCH", path, fmt.Sprintf(`{"data":{"custom":%d}}`, i))
+		})
+		replies[0].want(http.StatusOK)
+		for _, r := range replies[1:] {
+			if r.status != http.StatusOK {
+				r.fails(http.StatusNotFound, "bad_identifier")
+			}
 		}
-		if kept < 10 {
-			t.Errorf("only %d of 50 PATCHes succeeded", kept)
-		}
-		t.Logf("%d of 50 PATCHes succeeded at once", kept)
+		b.do("GET", path, "").fails(http.StatusNotFound, "bad_identifier")
 	})
 }

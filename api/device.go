@@ -2,14 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"dialtone/models"
 )
-
-// saveAttempts bounds how often a change is computed anew because another
-// writer was faster.
-const saveAttempts = 10
 
 // maxNotifications is how many outcomes GET .../notifications shows.
 const maxNotifications = 50
@@ -140,7 +135,7 @@ func (s *server) updateDevice(ctx context.Context, r *request, edit func(stored,
 	delete(sent, "id")
 	alignExpiry(sent)
 	var old, saved *models.Device
-	err = untilWritten(func() error {
+	err = s.untilWritten(ctx, func(ctx context.Context) error {
 		old, saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
 		return err
 	})
@@ -169,42 +164,29 @@ func (s *server) updateDeviceOnce(ctx context.Context, r *request, edit func(mod
 	if err := r.ifMatch(old.Revision); err != nil {
 		return nil, nil, err
 	}
-	saved, err = s.Store.UpdateDevice(ctx, r.account.ID, old.ID, func(d *models.Device) error {
-		if d.Revision != old.Revision {
-			return models.ErrConflict
-		}
-		return d.SetDocument(doc)
-	})
-	return old, saved, notFound(taken(err, doc), old.ID)
-}
-
-// untilWritten repeats a read-compute-write while other writers come first.
-func untilWritten(attempt func() error) error {
-	var err error
-	for range saveAttempts {
-		var taken *models.TakenError
-		if err = attempt(); !errors.Is(err, models.ErrConflict) || errors.As(err, &taken) {
-			return err
-		}
+	next := *old
+	if err := next.SetDocument(doc); err != nil {
+		return nil, nil, err
 	}
-	return err
+	return old, &next, taken(s.Store.SaveDevice(ctx, old, &next), doc)
 }
 
 // deleteDevice serves DELETE .../devices/{D} and answers what it was.
 func (s *server) deleteDevice(ctx context.Context, r *request) (*answer, error) {
-	id, err := r.pathID("device")
-	if err != nil {
-		return nil, err
-	}
 	var d *models.Device
 	var bindings []models.Binding
-	err = untilWritten(func() error {
-		bindings = s.bindings(ctx, r, id) // the deletion takes them along
-		d, err = s.Store.DeleteDevice(ctx, r.account.ID, id, func(d *models.Device) error { return r.ifMatch(d.Revision) })
-		return err
+	err := s.untilWritten(ctx, func(ctx context.Context) (err error) {
+		if d, err = s.device(ctx, r); err != nil {
+			return err
+		}
+		if err := r.ifMatch(d.Revision); err != nil {
+			return err
+		}
+		bindings = s.bindings(ctx, r, d.ID) // the deletion takes them along
+		return s.Store.DeleteDevice(ctx, d)
 	})
 	if err != nil {
-		return nil, notFound(err, id)
+		return nil, err
 	}
 	if phone := (&models.Phone{Device: d, Account: r.account}); phone.AOR() != "" {
 		s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode(), Bindings: bindings})

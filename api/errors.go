@@ -141,7 +141,7 @@ func faultOf(err error) *faultError {
 		return &faultError{"parse_error", detail{"message": "the document cannot be read"}}
 	case errors.Is(err, models.ErrDescendants):
 		return &faultError{"account_has_descendants", detail{"message": "the account has accounts below it: delete those first"}}
-	case errors.Is(err, models.ErrConflict):
+	case errors.Is(err, models.ErrConflict), errors.Is(err, models.ErrTaken):
 		return &faultError{"datastore_conflict", detail{"message": "conflicting documents"}}
 	case errors.Is(err, models.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &faultError{"datastore_unreachable", detail{"message": "the datastore is not reachable"}}

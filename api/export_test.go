@@ -1,6 +1,21 @@
 package api
 
-import "github.com/gin-gonic/gin"
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// NewImpatient is New for a test of writers that never come to an end.
+func NewImpatient(cfg Config) (http.Handler, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.patience = 20 * time.Millisecond
+	return s.handler()
+}
 
 // Routes lists every route of the API as "METHOD /path/:parameter".
 func Routes() []string {

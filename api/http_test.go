@@ -232,7 +232,11 @@ func TestStorageFailures(t *testing.T) {
 			cfg := b.config
 			tt.store.Store = b.store
 			cfg.Store = tt.store
-			b.handler = b.serve(cfg)
+			handler, err := api.NewImpatient(cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.handler = &contract{TB: b, next: handler}
 			r := b.do("PATCH", path, `{"data":{"custom":1}}`).fails(tt.status, tt.message)
 			if (r.header.Get("Retry-After") != "") != (tt.status == 503) {
 				b.Errorf("Retry-After %q", r.header.Get("Retry-After"))

@@ -26,7 +26,7 @@ func (s *server) apiAuth(ctx context.Context, r *request) (*answer, error) {
 		return nil, err
 	}
 	var a *answer
-	err = untilWritten(func() error {
+	err = s.untilWritten(ctx, func(ctx context.Context) error {
 		a, err = s.apiAuthOnce(ctx, r, doc.Text("api_key"), options)
 		return err
 	})
@@ -62,7 +62,7 @@ func (s *server) userAuth(ctx context.Context, r *request) (*answer, error) {
 		Hash:        models.Secret(doc.Text("credentials")),
 	}
 	var a *answer
-	err = untilWritten(func() error {
+	err = s.untilWritten(ctx, func(ctx context.Context) error {
 		a, err = s.userAuthOnce(ctx, r, credentials, options)
 		return err
 	})

@@ -127,7 +127,7 @@ func (s *server) updateUser(ctx context.Context, r *request, edit func(stored, s
 	sync := takeSync(sent)
 	delete(sent, "id")
 	var saved *models.User
-	err = untilWritten(func() error {
+	err = s.untilWritten(ctx, func(ctx context.Context) error {
 		saved, err = s.updateUserOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
 		return err
 	})
@@ -147,8 +147,8 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 	if err != nil {
 		return nil, err
 	}
-	settled, doc := *old, edit(old.Document)
-	found, err := s.settleUser(ctx, &settled, doc)
+	next, doc := *old, edit(old.Document)
+	found, err := s.settleUser(ctx, &next, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -158,30 +158,27 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 	if err := r.ifMatch(old.Revision); err != nil {
 		return nil, err
 	}
-	saved, err := s.Store.UpdateUser(ctx, r.account.ID, old.ID, func(u *models.User) error {
-		if u.Revision != old.Revision {
-			return models.ErrConflict
-		}
-		u.MD5Auth, u.SHA1Auth = settled.MD5Auth, settled.SHA1Auth
-		return u.SetDocument(doc)
-	})
-	return saved, notFound(taken(err, doc), old.ID)
+	if err := next.SetDocument(doc); err != nil {
+		return nil, err
+	}
+	return &next, taken(s.Store.SaveUser(ctx, old, &next), doc)
 }
 
 // deleteUser serves DELETE .../users/{U} and answers what it was. The user's
 // devices stay; their owner is gone.
 func (s *server) deleteUser(ctx context.Context, r *request) (*answer, error) {
-	id, err := r.pathID("user")
-	if err != nil {
-		return nil, err
-	}
 	var u *models.User
-	err = untilWritten(func() error {
-		u, err = s.Store.DeleteUser(ctx, r.account.ID, id, func(u *models.User) error { return r.ifMatch(u.Revision) })
-		return err
+	err := s.untilWritten(ctx, func(ctx context.Context) (err error) {
+		if u, err = s.user(ctx, r); err != nil {
+			return err
+		}
+		if err := r.ifMatch(u.Revision); err != nil {
+			return err
+		}
+		return s.Store.DeleteUser(ctx, u)
 	})
 	if err != nil {
-		return nil, notFound(err, id)
+		return nil, err
 	}
 	return one(u.Meta, s.publicUser(u)), nil
 }

@@ -9,12 +9,13 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrInvalid     = errors.New("invalid")
 	ErrConflict    = errors.New("changed by another writer")
+	ErrTaken       = errors.New("belongs to another record") // always a TakenError
 	ErrUnavailable = errors.New("storage is unavailable")
 	ErrDescendants = errors.New("other accounts are below it")
 )
 
 // A TakenError says that a value which must be unique belongs to another
-// record. It is an ErrConflict.
+// record. It is an ErrTaken.
 type TakenError struct {
 	Field string // document member, dotted: "mac_address", "sip.username"
 	Value string // what is taken, where the document that was written cannot tell; else ""
@@ -22,5 +23,5 @@ type TakenError struct {
 
 func (e *TakenError) Error() string { return e.Field + " is taken" }
 
-// Is makes a TakenError an ErrConflict.
-func (e *TakenError) Is(target error) bool { return target == ErrConflict }
+// Unwrap makes a TakenError an ErrTaken.
+func (e *TakenError) Unwrap() error { return ErrTaken }

@@ -323,7 +323,7 @@ func TestNotifyDeleted(t *testing.T) {
 	ann := o.ann(t)
 	w := o.udp(t)
 	w.mustRegister(t, "<sip:a@10.0.0.1>")
-	if _, err := o.store.DeleteDevice(t.Context(), o.account.ID, ann.Device.ID, func(*models.Device) error { return nil }); err != nil {
+	if err := o.store.DeleteDevice(t.Context(), ann.Device); err != nil {
 		t.Fatal(err)
 	}
 	o.Notify(checkSync(ann))

@@ -112,48 +112,36 @@ func (s *Store) ListAccounts(ctx context.Context, parentID string, l models.List
 	return convert(rows, s.account)
 }
 
-// UpdateAccount reads an account, lets change work on its document, and writes
-// it back unless another writer was faster (ErrConflict). A new realm is
-// carried over to the account's devices; where it belongs to another account
-// already, or holds one of their usernames, the error is a TakenError of
-// "realm" or "sip.username". Disabling an account ends its logins. An error of
-// change is passed through and nothing is written.
-func (s *Store) UpdateAccount(ctx context.Context, id string, change func(*models.Account) error) (*models.Account, error) {
-	a, err := s.Account(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	old, oldRealm, before := a.Meta, a.Realm, auditedAccount(a)
-	if err := change(a); err != nil {
-		return nil, err
-	}
-	a.Meta, a.Modified = old, s.now().UTC()
+// SaveAccount writes a over old, which it was made from, unless that is no
+// longer what is stored: ErrConflict. It fills a's Meta. A new realm is carried
+// over to the account's devices; where it belongs to another account already,
+// or holds one of their usernames, the error is a TakenError of "realm" or
+// "sip.username". Disabling an account ends its logins.
+func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
+	a.Meta = old.Meta
+	a.Modified = s.now().UTC()
 	row, err := s.accountRow(a)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
 	a.Revision = row.Revision
-	err = s.transaction(ctx, "update account", func(tx *gorm.DB) error {
-		if err := replace(tx, id, old.Revision, &row, "parent_id", "master", "api_key_hash"); err != nil {
+	return s.transaction(ctx, "save account", func(tx *gorm.DB) error {
+		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash"); err != nil {
 			return err
 		}
-		if !strings.EqualFold(a.Realm, oldRealm) {
+		if !strings.EqualFold(a.Realm, old.Realm) {
 			if err := moveDevices(tx, a); err != nil {
 				return err
 			}
 		}
 		if !a.Enabled.On() {
-			if err := endAccountLogins(tx, id); err != nil {
+			if err := endAccountLogins(tx, a.ID); err != nil {
 				return err
 			}
 		}
-		return s.audit(ctx, tx, updated(before, auditedAccount(a)))
+		return s.audit(ctx, tx, updated(auditedAccount(old), auditedAccount(a)))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
 }
 
 // inAccountRealm tells the devices that name no realm of their own. Only the
@@ -234,23 +222,16 @@ func (s *Store) SetAPIKey(ctx context.Context, id string, key models.Secret) err
 }
 
 // DeleteAccount removes an account with everything in it: users, devices, their
-// bindings, notifications and fetches, and logins. It returns what the account
-// was. While other accounts are below it the error is ErrDescendants. An error
-// of check is passed through and nothing is deleted.
-func (s *Store) DeleteAccount(ctx context.Context, id string, check func(*models.Account) error) (*models.Account, error) {
-	a, err := s.Account(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(a); err != nil {
-		return nil, err
-	}
-	err = s.transaction(ctx, "delete account", func(tx *gorm.DB) error {
+// bindings, notifications and fetches, and logins, unless a is no longer what is
+// stored: ErrConflict. While other accounts are below it the error is
+// ErrDescendants.
+func (s *Store) DeleteAccount(ctx context.Context, a *models.Account) error {
+	return s.transaction(ctx, "delete account", func(tx *gorm.DB) error {
 		if err := remove(tx, &accountRow{}, a.Meta); err != nil {
 			return err
 		}
 		var children int64
-		if err := tx.Model(&accountRow{}).Where("parent_id = ?", id).Count(&children).Error; err != nil {
+		if err := tx.Model(&accountRow{}).Where("parent_id = ?", a.ID).Count(&children).Error; err != nil {
 			return err
 		}
 		if children > 0 {
@@ -259,9 +240,8 @@ func (s *Store) DeleteAccount(ctx context.Context, id string, check func(*models
 		if err := s.auditContents(ctx, tx, a); err != nil {
 			return err
 		}
-		return emptyAccount(tx, id)
+		return emptyAccount(tx, a.ID)
 	})
-	return a, err
 }
 
 // auditContents writes down the last states of an account and of all its users
@@ -420,11 +400,11 @@ func convert[Row, Model any](rows []Row, one func(Row) (Model, error)) ([]Model,
 	return out, nil
 }
 
-// replace writes row over the stored row with the same id, but only while that
+// replace writes row over the stored row of a document, but only while that
 // still has the old revision: the check and the write are one statement.
 // Columns named by keep stay as they are.
-func replace(db *gorm.DB, id, oldRevision string, row any, keep ...string) error {
-	result := db.Model(row).Where("id = ? AND revision = ?", id, oldRevision).
+func replace(db *gorm.DB, old models.Meta, row any, keep ...string) error {
+	result := db.Model(row).Where("id = ? AND revision = ?", old.ID, old.Revision).
 		Select("*").Omit(append(keep, "id", "account_id", "created")...).Updates(row)
 	if result.Error == nil && result.RowsAffected == 0 {
 		return models.ErrConflict

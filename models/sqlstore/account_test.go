@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -44,7 +43,7 @@ func TestUpdateAccount(t *testing.T) {
 		if err := s.CreateAccount(ctx, a, key); err != nil {
 			t.Fatal(err)
 		}
-		saved, err := s.UpdateAccount(ctx, a.ID, setMember("name", "Acme Ltd."))
+		saved, err := updateAccount(ctx, s, a.ID, setMember("name", "Acme Ltd."))
 		if err != nil || !strings.HasPrefix(saved.Revision, "2-") {
 			t.Fatalf("update: %v, %v", saved, err)
 		}
@@ -61,21 +60,18 @@ func TestUpdateAccount(t *testing.T) {
 		if m, err := s.MasterAccount(ctx); err != nil || m.ID != master.ID {
 			t.Errorf("master: got %v, %v", m, err)
 		}
-		if _, err := s.UpdateAccount(ctx, master.ID, setMember("name", "M")); err != nil {
+		if _, err := updateAccount(ctx, s, master.ID, setMember("name", "M")); err != nil {
 			t.Error(err)
 		}
 		if m, err := s.MasterAccount(ctx); err != nil || m.Name != "M" {
 			t.Errorf("master: got %v, %v", m, err)
 		}
 
-		if _, err := s.UpdateAccount(ctx, a.ID, func(*models.Account) error { return io.ErrNoProgress }); !errors.Is(err, io.ErrNoProgress) {
-			t.Errorf("error of change: got %v", err)
-		}
-		if _, err := s.UpdateAccount(ctx, models.NewID(), setMember("name", "x")); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("unknown account: got %v", err)
+		if err := s.SaveAccount(ctx, a, a); !errors.Is(err, models.ErrConflict) {
+			t.Errorf("change of what is no longer there: got %v", err)
 		}
 		var taken *models.TakenError
-		if _, err := s.UpdateAccount(ctx, a.ID, setMember("realm", "MASTER.example.com")); !errors.As(err, &taken) || taken.Field != "realm" {
+		if _, err := updateAccount(ctx, s, a.ID, setMember("realm", "MASTER.example.com")); !errors.As(err, &taken) || taken.Field != "realm" {
 			t.Errorf("realm in use: got %v", err)
 		}
 	})
@@ -102,7 +98,7 @@ func TestRealmChange(t *testing.T) {
 		}
 		move := func(realm string) {
 			t.Helper()
-			if _, err := s.UpdateAccount(ctx, a.ID, setMember("realm", realm)); err != nil {
+			if _, err := updateAccount(ctx, s, a.ID, setMember("realm", realm)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -124,7 +120,7 @@ func TestRealmChange(t *testing.T) {
 			t.Errorf("AccountTaken: got %v, %v", found, err)
 		}
 		var taken *models.TakenError
-		_, err = s.UpdateAccount(ctx, a.ID, setMember("realm", "busy.example.com"))
+		_, err = updateAccount(ctx, s, a.ID, setMember("realm", "busy.example.com"))
 		if !errors.As(err, &taken) || *taken != (models.TakenError{Field: "sip.username", Value: "ann"}) {
 			t.Errorf("username in use in the new realm: got %v", err)
 		}
@@ -153,7 +149,7 @@ func TestRealmChangeWhileDevicesCome(t *testing.T) {
 		}
 		group.Go(func() {
 			for i := range 5 {
-				if _, err := s.UpdateAccount(t.Context(), a.ID, setMember("realm", fmt.Sprintf("r%d.example.com", i))); err != nil {
+				if _, err := updateAccount(t.Context(), s, a.ID, setMember("realm", fmt.Sprintf("r%d.example.com", i))); err != nil {
 					t.Errorf("change realm: %v", err)
 				}
 			}
@@ -178,7 +174,6 @@ func TestDeleteAccount(t *testing.T) {
 		if err := s.CreateAccount(ctx, child, models.NewAPIKey()); err != nil {
 			t.Fatal(err)
 		}
-		always := func(*models.Account) error { return nil }
 		list, err := s.ListAccounts(ctx, master.ID, models.Listing{Limit: 10})
 		if err != nil || len(list) != 1 || list[0].ID != a.ID {
 			t.Errorf("children: got %v, %v", list, err)
@@ -207,18 +202,20 @@ func TestDeleteAccount(t *testing.T) {
 		logIn(t, s, "a", &models.Token{AccountID: a.ID, LoginAccountID: a.ID})
 		logIn(t, s, "master", &models.Token{AccountID: master.ID, LoginAccountID: master.ID})
 
-		if _, err := s.DeleteAccount(ctx, a.ID, always); !errors.Is(err, models.ErrDescendants) {
+		if err := s.DeleteAccount(ctx, a); !errors.Is(err, models.ErrDescendants) {
 			t.Fatalf("account with a child: got %v", err)
 		}
 		if _, err := s.Device(ctx, a.ID, d.ID); err != nil {
 			t.Errorf("device after the refusal: %v", err)
 		}
-		if _, err := s.DeleteAccount(ctx, child.ID, func(*models.Account) error { return io.ErrNoProgress }); !errors.Is(err, io.ErrNoProgress) {
-			t.Errorf("error of check: got %v", err)
+		stale := *child
+		stale.Revision = "0-x"
+		if err := s.DeleteAccount(ctx, &stale); !errors.Is(err, models.ErrConflict) {
+			t.Errorf("account that has changed: got %v", err)
 		}
-		for _, id := range []string{child.ID, a.ID} {
-			if got, err := s.DeleteAccount(ctx, id, always); err != nil || got.ID != id {
-				t.Fatalf("delete: got %v, %v", got, err)
+		for _, account := range []*models.Account{child, a} {
+			if err := s.DeleteAccount(ctx, account); err != nil {
+				t.Fatal(err)
 			}
 		}
 		if _, err := s.Account(ctx, a.ID); !errors.Is(err, models.ErrNotFound) {
@@ -282,7 +279,7 @@ func TestLoginsEnd(t *testing.T) {
 		ctx := t.Context()
 		a := newAccount(t, s, "acme.example.com")
 		child := newAccount(t, s, "child.example.com")
-		var ann, bob *models.User
+		var ann, bob, latest *models.User
 		logInAll := func() {
 			for _, token := range []models.Secret{"key", "key-as", "ann", "ann-as", "bob", "child"} {
 				if err := s.DeleteToken(ctx, token); err != nil {
@@ -300,8 +297,8 @@ func TestLoginsEnd(t *testing.T) {
 		}
 		update := func(change func(*models.User)) {
 			t.Helper()
-			_, err := s.UpdateUser(ctx, a.ID, ann.ID, func(u *models.User) error { change(u); return nil })
-			if err != nil {
+			var err error
+			if latest, err = updateUser(ctx, s, a.ID, ann.ID, func(u *models.User) error { change(u); return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -333,7 +330,7 @@ func TestLoginsEnd(t *testing.T) {
 		wantLogins(t, s, without("ann", "ann-as"))
 
 		logInAll()
-		if _, err := s.DeleteUser(ctx, a.ID, ann.ID, func(*models.User) error { return nil }); err != nil {
+		if err := s.DeleteUser(ctx, latest); err != nil {
 			t.Fatal(err)
 		}
 		wantLogins(t, s, without("ann", "ann-as"))
@@ -350,7 +347,7 @@ func TestLoginsEnd(t *testing.T) {
 		}
 
 		logInAll()
-		if _, err := s.UpdateAccount(ctx, a.ID, setMember("enabled", false)); err != nil {
+		if _, err := updateAccount(ctx, s, a.ID, setMember("enabled", false)); err != nil {
 			t.Fatal(err)
 		}
 		wantLogins(t, s, without("key", "key-as", "ann", "ann-as", "bob"))
@@ -371,7 +368,7 @@ func TestLoginRestsOnUnchangedDocuments(t *testing.T) {
 		if err := s.CreateToken(ctx, "fresh", token, grounds); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.UpdateUser(ctx, a.ID, u.ID, func(u *models.User) error { return u.SetDocument(u.Document.Clone()) }); err != nil {
+		if _, err := updateUser(ctx, s, a.ID, u.ID, func(u *models.User) error { return u.SetDocument(u.Document.Clone()) }); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.CreateToken(ctx, "stale", token, grounds); !errors.Is(err, models.ErrConflict) {
@@ -439,12 +436,12 @@ func TestUsersByCredentials(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) { check(t, tt.c, tt.want) })
 		}
-		if _, err := s.UpdateAccount(ctx, b.ID, setMember("name", "Renamed 2")); err != nil {
+		if _, err := updateAccount(ctx, s, b.ID, setMember("name", "Renamed 2")); err != nil {
 			t.Fatal(err)
 		}
 		check(t, models.Credentials{AccountName: "renamed2", Hash: "m"}, []*models.User{second})
 		check(t, models.Credentials{AccountName: "acme", Hash: "m"}, []*models.User{first})
-		if _, err := s.UpdateUser(ctx, a.ID, first.ID, func(u *models.User) error { u.MD5Auth = "m2"; return nil }); err != nil {
+		if _, err := updateUser(ctx, s, a.ID, first.ID, func(u *models.User) error { u.MD5Auth = "m2"; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		check(t, models.Credentials{AccountName: "acme", Hash: "m"}, nil)
@@ -471,11 +468,10 @@ func TestUserTaken(t *testing.T) {
 				t.Errorf("%s: got %v, %v", name, got, err)
 			}
 		}
-		user, err := s.DeleteUser(t.Context(), a.ID, ann.ID, func(*models.User) error { return nil })
-		if err != nil || user.Username != "ann" {
-			t.Errorf("delete: got %v, %v", user, err)
+		if err := s.DeleteUser(t.Context(), ann); err != nil {
+			t.Errorf("delete: %v", err)
 		}
-		if _, err := s.DeleteUser(t.Context(), a.ID, ann.ID, func(*models.User) error { return nil }); !errors.Is(err, models.ErrNotFound) {
+		if err := s.DeleteUser(t.Context(), ann); !errors.Is(err, models.ErrConflict) {
 			t.Errorf("delete again: got %v", err)
 		}
 		createUser(t, s, a.ID, `{"username":"ann"}`)

@@ -50,14 +50,14 @@ func TestAudit(t *testing.T) {
 		if err := s.CreateUser(ctx, u); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.UpdateUser(ctx, a.ID, u.ID, func(u *models.User) error { u.MD5Auth = "canary-2"; return nil }); err != nil {
+		if _, err := updateUser(ctx, s, a.ID, u.ID, func(u *models.User) error { u.MD5Auth = "canary-2"; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		d := newDevice(t, a.ID, `{"name":"x","n":1.50,"sip":{"username":"ann","password":"canary-3"}}`)
 		if err := s.CreateDevice(ctx, d); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.UpdateDevice(ctx, a.ID, d.ID, func(d *models.Device) error {
+		d, err := updateDevice(ctx, s, a.ID, d.ID, func(d *models.Device) error {
 			doc := d.Document.Clone()
 			doc.Set("sip.password", "canary-4")
 			doc.Set("name", "y ☎")
@@ -66,7 +66,7 @@ func TestAudit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
+		if err := s.DeleteDevice(ctx, d); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Audit(ctx, models.AuditEntry{AccountID: a.ID, Kind: models.KindDevice, ObjectID: d.ID, Action: models.ActionReveal, Detail: "x.cfg"}); err != nil {
@@ -124,13 +124,13 @@ func TestAuditIsPartOfTheWrite(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		a := newAccount(t, s, "acme.example.com")
 		d := createDevice(t, s, a.ID, `{"name":"x","mac_address":"001565aabbcc"}`)
-		if err := s.CreateDevice(t.Context(), newDevice(t, a.ID, `{"name":"y","mac_address":"001565aabbcc"}`)); !errors.Is(err, models.ErrConflict) {
+		if err := s.CreateDevice(t.Context(), newDevice(t, a.ID, `{"name":"y","mac_address":"001565aabbcc"}`)); !errors.Is(err, models.ErrTaken) {
 			t.Fatalf("second device with the MAC: got %v", err)
 		}
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				_, err := s.UpdateDevice(t.Context(), a.ID, d.ID, func(d *models.Device) error {
+				_, err := updateDevice(t.Context(), s, a.ID, d.ID, func(d *models.Device) error {
 					doc := d.Document.Clone()
 					doc["name"] = models.NewID()
 					return d.SetDocument(doc)

@@ -37,7 +37,7 @@ func (deviceRow) TableName() string { return "devices" }
 // they are empty. Its account must exist (ErrNotFound). A value that must be
 // unique and is not is a TakenError.
 func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
-	row, err := s.newDeviceRow(ctx, d)
+	row, err := s.newDeviceRow(d)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, kee
 	rows := make([]deviceRow, len(devices))
 	for i, d := range devices {
 		var err error
-		if rows[i], err = s.newDeviceRow(ctx, d); err != nil {
+		if rows[i], err = s.newDeviceRow(d); err != nil {
 			return err
 		}
 	}
@@ -95,12 +95,12 @@ func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, kee
 }
 
 // newDeviceRow is the row of a new device, whose empty members it fills.
-func (s *Store) newDeviceRow(ctx context.Context, d *models.Device) (deviceRow, error) {
+func (s *Store) newDeviceRow(d *models.Device) (deviceRow, error) {
 	d.ID = cmp.Or(d.ID, models.NewID())
 	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
 	d.Created = s.now().UTC()
 	d.Modified = d.Created
-	row, err := s.deviceRow(ctx, d)
+	row, err := s.deviceRow(d)
 	if err != nil {
 		return deviceRow{}, err
 	}
@@ -135,69 +135,48 @@ func (s *Store) ListDevices(ctx context.Context, accountID string, l models.List
 	return convert(rows, s.device)
 }
 
-// UpdateDevice reads a device, lets change work on it, and writes it back
-// unless another writer was faster (ErrConflict). An error of change is passed
-// through and nothing is written.
-func (s *Store) UpdateDevice(ctx context.Context, accountID, id string, change func(*models.Device) error) (*models.Device, error) {
-	d, err := s.Device(ctx, accountID, id)
+// SaveDevice writes d over old, which it was made from, unless that is no
+// longer what is stored: ErrConflict. It fills d's Meta.
+func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
+	d.Meta, d.AccountID = old.Meta, old.AccountID
+	d.Modified = s.now().UTC()
+	row, err := s.deviceRow(d)
 	if err != nil {
-		return nil, err
-	}
-	old, before, desks := d.Meta, auditedDevice(d), hotdeskUsers(d.Document)
-	if err := change(d); err != nil {
-		return nil, err
-	}
-	d.Meta, d.Modified = old, s.now().UTC()
-	row, err := s.deviceRow(ctx, d)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
 	d.Revision = row.Revision
-	err = s.transaction(ctx, "update device", func(tx *gorm.DB) error {
+	return s.transaction(ctx, "save device", func(tx *gorm.DB) error {
 		if err := s.settleRealm(tx, d, &row); err != nil {
 			return err
 		}
-		if err := replace(tx, id, old.Revision, &row); err != nil {
+		if err := replace(tx, old.Meta, &row); err != nil {
 			return err
 		}
-		if err := saveHotdesks(tx, d, desks); err != nil {
+		if err := saveHotdesks(tx, d, hotdeskUsers(old.Document)); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, updated(before, auditedDevice(d)))
+		return s.audit(ctx, tx, updated(auditedDevice(old), auditedDevice(d)))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return d, nil
 }
 
 // DeleteDevice removes a device with its contact bindings, notifications and
-// fetches, and returns what it was. An error of check is passed through and nothing is
-// deleted.
-func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check func(*models.Device) error) (*models.Device, error) {
-	d, err := s.Device(ctx, accountID, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(d); err != nil {
-		return nil, err
-	}
-	err = s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
+// fetches, unless d is no longer what is stored: ErrConflict.
+func (s *Store) DeleteDevice(ctx context.Context, d *models.Device) error {
+	return s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
 		if err := remove(tx, &deviceRow{}, d.Meta); err != nil {
 			return err
 		}
 		for _, row := range []any{&registrationRow{}, &syncItemRow{}, &fetchRow{}} {
-			if err := tx.Where("device_id = ?", id).Delete(row).Error; err != nil {
+			if err := tx.Where("device_id = ?", d.ID).Delete(row).Error; err != nil {
 				return err
 			}
 		}
-		if err := dropHotdesks(tx, id); err != nil {
+		if err := dropHotdesks(tx, d.ID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, deleted(auditedDevice(d)))
 	})
-	return d, err
 }
 
 // DeviceTaken lists the values of d that must be unique and belong to another
@@ -205,10 +184,12 @@ func (s *Store) DeleteDevice(ctx context.Context, accountID, id string, check fu
 // source address and its mobile number anywhere. A realm of its own must not be
 // another account's: it could take the names of that account's devices.
 func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error) {
-	row, err := s.deviceColumns(ctx, d)
+	account, err := s.Account(ctx, d.AccountID)
 	if err != nil {
 		return nil, err
 	}
+	row := deviceColumns(d)
+	row.Realm = (&models.Phone{Device: d, Account: account}).Realm()
 	var taken []*models.TakenError
 	check := func(field string, value *string, table any, where string, args ...any) error {
 		if value == nil {
@@ -232,32 +213,25 @@ func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.Ta
 }
 
 // deviceRow is the whole row: the derived columns and the sealed document.
-func (s *Store) deviceRow(ctx context.Context, d *models.Device) (deviceRow, error) {
-	row, err := s.deviceColumns(ctx, d)
-	if err != nil {
-		return deviceRow{}, err
-	}
+// But for the realm, see settleRealm.
+func (s *Store) deviceRow(d *models.Device) (deviceRow, error) {
+	row := deviceColumns(d)
 	doc := d.Document.Clone()
 	doc[privateHTTPPassword] = d.HTTPPassword.Reveal()
-	row.Document, err = s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets)
+	stored, err := s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets)
+	row.Document = stored
 	return row, err
 }
 
 // deviceColumns derives the indexed columns from the document, which is the
-// truth. The realm is the account's unless the device names its own.
-func (s *Store) deviceColumns(ctx context.Context, d *models.Device) (deviceRow, error) {
-	account, err := s.Account(ctx, d.AccountID)
-	if err != nil {
-		return deviceRow{}, err
-	}
-	phone := models.Phone{Device: d, Account: account}
+// truth, but for the realm.
+func deviceColumns(d *models.Device) deviceRow {
 	row := deviceRow{
 		ID:        d.ID,
 		AccountID: d.AccountID,
 		OwnerID:   optional(clip(d.OwnerID, 32)),
 		Name:      clip(d.Name, 128),
 		MAC:       optional(models.CleanMAC(d.MACAddress)),
-		Realm:     phone.Realm(),
 		Brand:     clip(d.Provision.Brand, 64),
 		Family:    clip(d.Provision.Family, 64),
 		Model:     clip(string(d.Provision.Model), 64),
@@ -273,11 +247,12 @@ func (s *Store) deviceColumns(ctx context.Context, d *models.Device) (deviceRow,
 	if d.DeviceType == models.DeviceMobile {
 		row.MobileMDN = optional(clip(models.E164(d.Document.Text("mobile.mdn")), 64))
 	}
-	return row, nil
+	return row
 }
 
-// settleRealm derives the realm again from the account as it stays until the
-// transaction ends: no device is left in a realm that its account has left.
+// settleRealm derives the realm, the account's unless the device names its own,
+// from the account as it stays until the transaction ends: no device is left in
+// a realm that its account has left.
 func (s *Store) settleRealm(tx *gorm.DB, d *models.Device, row *deviceRow) error {
 	realm, err := s.realmOf(tx, d.AccountID)
 	row.Realm = strings.ToLower(cmp.Or(d.SIP.Realm, realm))

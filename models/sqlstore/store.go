@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
+	"github.com/sethvargo/go-retry"
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -138,8 +138,8 @@ func storeErr(op string, err error) error {
 }
 
 func isKind(err error) bool {
-	return errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrInvalid) ||
-		errors.Is(err, models.ErrConflict) || errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrDescendants)
+	return errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrInvalid) || errors.Is(err, models.ErrConflict) ||
+		errors.Is(err, models.ErrTaken) || errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrDescendants)
 }
 
 // The document member behind each unique index, as MySQL ("index") and SQLite
@@ -202,17 +202,14 @@ func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.D
 	if s.dialect == dialectMySQL {
 		options = append(options, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	}
-	for attempt := 0; ; attempt++ {
+	pauses := retry.WithMaxRetries(maxRetries, retry.WithFullJitter(retry.NewExponential(firstPause)))
+	return storeErr(op, retry.Do(ctx, pauses, func(ctx context.Context) error {
 		err := s.writer.WithContext(ctx).Transaction(work, options...)
-		if !isWriteConflict(err) || attempt == maxRetries {
-			return storeErr(op, err)
+		if isWriteConflict(err) {
+			return retry.RetryableError(err)
 		}
-		select {
-		case <-time.After(rand.N(firstPause << attempt)): //nolint:gosec // spreads retries, keeps no secret
-		case <-ctx.Done():
-			return storeErr(op, err)
-		}
-	}
+		return err
+	}))
 }
 
 // How often a transaction is run again, and the longest pause before the first

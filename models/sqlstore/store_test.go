@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -269,6 +268,45 @@ func TestUniqueValues(t *testing.T) {
 	})
 }
 
+// updateDevice reads a device, changes it and saves it.
+func updateDevice(ctx context.Context, s *sqlstore.Store, accountID, id string, change func(*models.Device) error) (*models.Device, error) {
+	old, err := s.Device(ctx, accountID, id)
+	if err != nil {
+		return nil, err
+	}
+	d := *old
+	if err := change(&d); err != nil {
+		return nil, err
+	}
+	return &d, s.SaveDevice(ctx, old, &d)
+}
+
+// updateUser does the same with a user.
+func updateUser(ctx context.Context, s *sqlstore.Store, accountID, id string, change func(*models.User) error) (*models.User, error) {
+	old, err := s.User(ctx, accountID, id)
+	if err != nil {
+		return nil, err
+	}
+	u := *old
+	if err := change(&u); err != nil {
+		return nil, err
+	}
+	return &u, s.SaveUser(ctx, old, &u)
+}
+
+// updateAccount does the same with an account.
+func updateAccount(ctx context.Context, s *sqlstore.Store, id string, change func(*models.Account) error) (*models.Account, error) {
+	old, err := s.Account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	a := *old
+	if err := change(&a); err != nil {
+		return nil, err
+	}
+	return &a, s.SaveAccount(ctx, old, &a)
+}
+
 func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		a := newAccount(t, s, "acme.example.com")
@@ -279,7 +317,7 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 		var group sync.WaitGroup
 		for range writers {
 			group.Go(func() {
-				_, err := s.UpdateDevice(t.Context(), a.ID, d.ID, func(d *models.Device) error {
+				_, err := updateDevice(t.Context(), s, a.ID, d.ID, func(d *models.Device) error {
 					doc := d.Document.Clone()
 					doc["count"] = append(doc["count"].([]any), json.Number("1"))
 					return d.SetDocument(doc)
@@ -308,20 +346,40 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	})
 }
 
-func TestUpdateRefused(t *testing.T) {
-	s := sqlstoretest.New(t)
-	a := newAccount(t, s, "acme.example.com")
-	d := createDevice(t, s, a.ID, `{"name":"x"}`)
-	_, err := s.UpdateDevice(t.Context(), a.ID, d.ID, func(*models.Device) error { return io.ErrNoProgress })
-	if err != io.ErrNoProgress { //nolint:errorlint // it must come through unchanged
-		t.Errorf("error of change: got %v, want it unchanged", err)
-	}
-	if _, err := s.DeleteDevice(t.Context(), a.ID, d.ID, func(*models.Device) error { return io.ErrNoProgress }); !errors.Is(err, io.ErrNoProgress) {
-		t.Errorf("error of check: got %v", err)
-	}
-	if got, err := s.Device(t.Context(), a.ID, d.ID); err != nil || got.Revision != d.Revision {
-		t.Errorf("device after refused changes: got %v, %v", got, err)
-	}
+// What somebody else has changed or deleted is neither overwritten nor deleted.
+func TestStaleWrites(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		d, u := createDevice(t, s, a.ID, `{"name":"x"}`), createUser(t, s, a.ID, `{"first_name":"x"}`)
+		rename := models.Document{"name": "y", "first_name": "y"}
+		changed, err := updateDevice(t.Context(), s, a.ID, d.ID, func(d *models.Device) error { return d.SetDocument(rename) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := updateUser(t.Context(), s, a.ID, u.ID, func(u *models.User) error { return u.SetDocument(rename) }); err != nil {
+			t.Fatal(err)
+		}
+		device, user := *d, *u
+		for name, err := range map[string]error{
+			"save device":   s.SaveDevice(t.Context(), d, &device),
+			"delete device": s.DeleteDevice(t.Context(), d),
+			"save user":     s.SaveUser(t.Context(), u, &user),
+			"delete user":   s.DeleteUser(t.Context(), u),
+		} {
+			if !errors.Is(err, models.ErrConflict) {
+				t.Errorf("%s: got %v, want a conflict", name, err)
+			}
+		}
+		if got, err := s.Device(t.Context(), a.ID, d.ID); err != nil || got.Revision != changed.Revision || got.Name != "y" {
+			t.Errorf("device: got %v, %v", got, err)
+		}
+		if err := s.DeleteDevice(t.Context(), changed); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SaveDevice(t.Context(), changed, &device); !errors.Is(err, models.ErrConflict) {
+			t.Errorf("save of a deleted device: got %v, want a conflict", err)
+		}
+	})
 }
 
 func TestUsers(t *testing.T) {
@@ -334,7 +392,7 @@ func TestUsers(t *testing.T) {
 		if err := s.CreateUser(t.Context(), dup); !errors.As(err, &taken) || taken.Field != "username" {
 			t.Errorf("username in use: got %v", err)
 		}
-		updated, err := s.UpdateUser(t.Context(), a.ID, ann.ID, func(u *models.User) error {
+		updated, err := updateUser(t.Context(), s, a.ID, ann.ID, func(u *models.User) error {
 			u.MD5Auth = "hash"
 			return u.SetDocument(models.Document{"first_name": "Anna", "username": "ann"})
 		})
@@ -477,7 +535,7 @@ func TestBindings(t *testing.T) {
 		if err := s.RecordFetches(ctx, []models.Fetch{{DeviceID: d.ID, File: "a.cfg", Method: "GET", Status: 200, At: now}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
+		if err := s.DeleteDevice(ctx, d); err != nil {
 			t.Fatal(err)
 		}
 		if last, err := s.LastFetches(ctx, d.ID); err != nil || len(last) != 0 {
@@ -763,16 +821,17 @@ func TestHotdesks(t *testing.T) {
 		if err != nil || len(desks) != 3 || desks[2] != (models.Hotdesk{UserID: bob, DeviceID: desk.ID, DeviceName: "desk"}) {
 			t.Errorf("hotdesks: got %+v, %v", desks, err)
 		}
-		if _, err := s.UpdateDevice(ctx, a.ID, desk.ID, func(d *models.Device) error {
+		desk, err = updateDevice(ctx, s, a.ID, desk.ID, func(d *models.Device) error {
 			return d.SetDocument(document(t, `{"name":"desk","hotdesk":{"users":{"`+bob+`":{}}}}`))
-		}); err != nil {
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got := devices(ann, all); !slices.Equal(got, []string{"owned"}) {
 			t.Errorf("devices of Ann after a log-out: got %v", got)
 		}
 		for _, d := range []*models.Device{owned, desk} {
-			if _, err := s.DeleteDevice(ctx, a.ID, d.ID, func(*models.Device) error { return nil }); err != nil {
+			if err := s.DeleteDevice(ctx, d); err != nil {
 				t.Fatal(err)
 			}
 		}

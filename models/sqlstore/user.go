@@ -88,65 +88,43 @@ func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) (
 	return convert(rows, s.user)
 }
 
-// UpdateUser reads a user, lets change work on it, and writes it back unless
-// another writer was faster (ErrConflict). Other credentials, or none, and a
-// disabled user end the user's logins. An error of change is passed through and
-// nothing is written.
-func (s *Store) UpdateUser(ctx context.Context, accountID, id string, change func(*models.User) error) (*models.User, error) {
-	u, err := s.User(ctx, accountID, id)
-	if err != nil {
-		return nil, err
-	}
-	old, before, was := u.Meta, auditedUser(u), *u
-	if err := change(u); err != nil {
-		return nil, err
-	}
-	endsLogins := !u.Enabled.On() || u.MD5Auth != was.MD5Auth || u.SHA1Auth != was.SHA1Auth
-	u.Meta, u.Modified = old, s.now().UTC()
+// SaveUser writes u over old, which it was made from, unless that is no longer
+// what is stored: ErrConflict. It fills u's Meta. Other credentials, or none,
+// and a disabled user end the user's logins.
+func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
+	u.Meta, u.AccountID = old.Meta, old.AccountID
+	u.Modified = s.now().UTC()
 	row, err := s.userRow(s.db.WithContext(ctx), u)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
 	u.Revision = row.Revision
-	err = s.transaction(ctx, "update user", func(tx *gorm.DB) error {
-		if err := replace(tx, id, old.Revision, &row); err != nil {
+	return s.transaction(ctx, "save user", func(tx *gorm.DB) error {
+		if err := replace(tx, old.Meta, &row); err != nil {
 			return err
 		}
-		if endsLogins {
-			if err := endUserLogins(tx, accountID, id); err != nil {
+		if !u.Enabled.On() || u.MD5Auth != old.MD5Auth || u.SHA1Auth != old.SHA1Auth {
+			if err := endUserLogins(tx, u.AccountID, u.ID); err != nil {
 				return err
 			}
 		}
-		return s.audit(ctx, tx, updated(before, auditedUser(u)))
+		return s.audit(ctx, tx, updated(auditedUser(old), auditedUser(u)))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return u, nil
 }
 
-// DeleteUser removes a user and ends its logins, and returns what it was. Its
-// devices stay, with an owner that is gone. An error of check is passed through
-// and nothing is deleted.
-func (s *Store) DeleteUser(ctx context.Context, accountID, id string, check func(*models.User) error) (*models.User, error) {
-	u, err := s.User(ctx, accountID, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(u); err != nil {
-		return nil, err
-	}
-	err = s.transaction(ctx, "delete user", func(tx *gorm.DB) error {
+// DeleteUser removes a user and ends its logins, unless u is no longer what is
+// stored: ErrConflict. Its devices stay, with an owner that is gone.
+func (s *Store) DeleteUser(ctx context.Context, u *models.User) error {
+	return s.transaction(ctx, "delete user", func(tx *gorm.DB) error {
 		if err := remove(tx, &userRow{}, u.Meta); err != nil {
 			return err
 		}
-		if err := endUserLogins(tx, accountID, id); err != nil {
+		if err := endUserLogins(tx, u.AccountID, u.ID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, deleted(auditedUser(u)))
 	})
-	return u, err
 }
 
 // UserTaken lists the values of u that must be unique and belong to another
