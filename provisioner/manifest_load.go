@@ -33,6 +33,7 @@ const (
 type FileError struct {
 	File   string // path in the tree: "acme/manifest.yaml"
 	Line   int    // 1-based, 0 when it has none
+	Column int    // 1-based, in characters; 0 when it is not known
 	Reason string
 }
 
@@ -40,7 +41,10 @@ func (e *FileError) Error() string {
 	if e.Line == 0 {
 		return e.File + ": " + e.Reason
 	}
-	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
+	if e.Column == 0 {
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Reason)
 }
 
 // brand is one brand of a catalog: its manifest and what was compiled from it.

@@ -11,6 +11,7 @@ type token struct {
 	kind tokenKind
 	text string // of a string: what is between the quotes
 	line int
+	pos  int // byte in the text
 }
 
 type tokenKind int
@@ -23,9 +24,12 @@ const (
 
 // A code is one {{ }} or {% %} of a template.
 type code struct {
-	tag    bool // {% %}
-	tokens []token
-	line   int
+	tag        bool // {% %}
+	tokens     []token
+	line       int
+	start, end int  // bytes in the text, braces included
+	trimsLeft  bool // begins with "-"
+	trimsRight bool
 }
 
 // name is a tag's first word.
@@ -71,6 +75,8 @@ func scanTemplate(file, src string) ([]code, error) {
 				return nil, err
 			}
 			codes = append(codes, c)
+		case rest[0] < ' ' && rest[0] != '\n' && rest[0] != '\t':
+			return nil, s.bad("a control character")
 		default:
 			s.text()
 		}
@@ -79,7 +85,12 @@ func scanTemplate(file, src string) ([]code, error) {
 }
 
 func (s *scanner) bad(format string, args ...any) error {
-	return &FileError{File: s.file, Line: s.line, Reason: fmt.Sprintf(format, args...)}
+	return &FileError{File: s.file, Line: s.line, Column: column(s.src, s.pos), Reason: fmt.Sprintf(format, args...)}
+}
+
+// column is the place of a byte in its line, in characters from 1.
+func column(src string, pos int) int {
+	return 1 + utf8.RuneCountInString(src[strings.LastIndexByte(src[:pos], '\n')+1:pos])
 }
 
 // text skips one byte outside of any code.
@@ -103,21 +114,24 @@ func (s *scanner) comment() error {
 
 // code reads {{ ... }} or {% ... %}, which ends on its line.
 func (s *scanner) code() (code, error) {
-	c := code{tag: s.src[s.pos+1] == '%', line: s.line}
+	c := code{tag: s.src[s.pos+1] == '%', line: s.line, start: s.pos}
 	end := map[bool]string{true: "%}", false: "}}"}[c.tag]
 	s.pos += 2
 	if strings.HasPrefix(s.src[s.pos:], "-") {
 		s.pos++
+		c.trimsLeft = true
 	}
 	for {
 		rest := strings.TrimLeft(s.src[s.pos:], " \t\r")
 		s.pos = len(s.src) - len(rest)
 		if strings.HasPrefix(rest, end) {
 			s.pos += len(end)
+			c.end = s.pos
 			return c, nil
 		}
 		if strings.HasPrefix(rest, "-"+end) {
 			s.pos += 1 + len(end)
+			c.end, c.trimsRight = s.pos, true
 			return c, nil
 		}
 		t, err := s.token(rest)
@@ -145,12 +159,12 @@ func (s *scanner) token(rest string) (token, error) {
 	}
 	if word > 0 {
 		s.pos += word
-		return token{tokenWord, rest[:word], s.line}, nil
+		return token{tokenWord, rest[:word], s.line, s.pos - word}, nil
 	}
 	for _, symbol := range codeSymbols {
 		if strings.HasPrefix(rest, symbol) {
 			s.pos += len(symbol)
-			return token{tokenSymbol, symbol, s.line}, nil
+			return token{tokenSymbol, symbol, s.line, s.pos - len(symbol)}, nil
 		}
 	}
 	return token{}, s.bad("unexpected %q in a tag or variable", firstRune(rest))
@@ -162,11 +176,11 @@ func (s *scanner) quoted(rest string) (token, error) {
 	if end < 0 || broken {
 		return token{}, s.bad("a string is not closed on its line")
 	}
-	if strings.Contains(text, `\`) {
-		return token{}, s.bad(`a string must not contain "\"`)
+	if strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || r < ' ' }) {
+		return token{}, s.bad(`a string must not contain "\" or a control character`)
 	}
 	s.pos += end + 2
-	return token{tokenString, text, s.line}, nil
+	return token{tokenString, text, s.line, s.pos - end - 2}, nil
 }
 
 func firstRune(s string) rune {

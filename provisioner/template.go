@@ -1,7 +1,6 @@
 package provisioner
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +17,9 @@ func init() { pongo2.SetAutoescape(false) }
 
 const (
 	maxTemplateBytes = 1 << 20
+	maxParsedBytes   = 8 << 20 // of one template with all that it includes
+	fileOverhead     = 4 << 10 // what an include counts besides its text
 	maxFileBytes     = 4 << 20 // of a rendered file
-	maxLoops         = 4       // for loops within each other, over includes and macros
 )
 
 // allowedTags is the template language: what else the engine knows is either
@@ -33,8 +33,8 @@ var allowedTags = []string{
 // bannedFilters read no setting well: they fill memory, put line breaks into
 // values, or give another result each time.
 var bannedFilters = []string{
-	"center", "ljust", "rjust", "stringformat", "wordwrap", "linebreaks", "linebreaksbr", "linenumbers",
-	"random", "date", "time", "urlize", "urlizetrunc",
+	"center", "ljust", "rjust", "stringformat", "floatformat", "wordwrap", "linebreaks", "linebreaksbr", "linenumbers",
+	"addslashes", "escapejs", "iriencode", "random", "date", "time", "urlize", "urlizetrunc",
 }
 
 // templateTree is the parsed templates of a tree.
@@ -45,29 +45,40 @@ type templateTree struct {
 
 // loadTemplates reads, checks and parses every template of the brands.
 func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
-	t := &templateTree{files: map[string]string{}, parsed: map[string]*pongo2.Template{}}
+	t := &templateTree{files: map[string]string{}}
 	for _, brand := range brands {
 		if err := t.read(fsys, brand); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkTemplates(t.files); err != nil {
-		return nil, err
-	}
-	set, err := newTemplateSet(t.files)
+	codes, err := checkTemplates(t.files)
 	if err != nil {
 		return nil, err
 	}
-	var problems []error
-	for _, file := range sortedKeys(t.files) {
-		parsed, err := parseTemplate(set, file)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		t.parsed[file] = parsed
+	texts := map[string]string{}
+	for file, text := range t.files {
+		texts[file] = insert(text, steps(codes[file]))
 	}
-	return t, errors.Join(problems...)
+	t.parsed, err = parseTemplates(texts)
+	return t, err
+}
+
+// parseTemplates parses every one of the texts, which may name each other.
+func parseTemplates(texts map[string]string) (map[string]*pongo2.Template, error) {
+	loader := &memoryLoader{texts: texts}
+	set, err := newTemplateSet(loader)
+	if err != nil {
+		return nil, err
+	}
+	parsed := map[string]*pongo2.Template{}
+	var problems []error
+	for _, file := range sortedKeys(texts) {
+		loader.read = 0
+		if parsed[file], err = parseTemplate(set, file); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return parsed, errors.Join(problems...)
 }
 
 // read collects the template files below a brand's folder.
@@ -95,9 +106,9 @@ func (t *templateTree) read(fsys fs.FS, brand string) error {
 	})
 }
 
-// newTemplateSet is an engine that knows only the given files.
-func newTemplateSet(files map[string]string) (*pongo2.TemplateSet, error) {
-	set := pongo2.NewSet("templates", memoryLoader(files))
+// newTemplateSet is an engine that knows only the loader's files.
+func newTemplateSet(loader *memoryLoader) (*pongo2.TemplateSet, error) {
+	set := pongo2.NewSet("templates", loader)
 	for _, tag := range []string{"ssi", "cycle", "ifchanged", "lorem", "now", "autoescape", "filter"} {
 		if err := set.BanTag(tag); err != nil {
 			return nil, err
@@ -113,14 +124,20 @@ func newTemplateSet(files map[string]string) (*pongo2.TemplateSet, error) {
 
 // memoryLoader resolves template names among the files read, by their path
 // from the root of the tree. There is nothing else it could open.
-type memoryLoader map[string]string
+type memoryLoader struct {
+	texts map[string]string
+	read  int // bytes since a template was begun: each include is parsed anew
+}
 
-func (memoryLoader) Abs(_, name string) string { return name }
+func (*memoryLoader) Abs(_, name string) string { return name }
 
-func (l memoryLoader) Get(name string) (io.Reader, error) {
-	text, ok := l[name]
+func (l *memoryLoader) Get(name string) (io.Reader, error) {
+	text, ok := l.texts[name]
 	if !ok {
 		return nil, fs.ErrNotExist
+	}
+	if l.read += fileOverhead + len(text); l.read > maxParsedBytes {
+		panic(fmt.Sprintf("reads templates over and over, more than %d bytes", maxParsedBytes))
 	}
 	return strings.NewReader(text), nil
 }
@@ -164,27 +181,23 @@ func templateError(file string, err error) error {
 	return &FileError{File: file, Line: line, Reason: reason}
 }
 
-// render executes a template. The view holds only plain values.
+// render executes a template. The view holds only plain values; the budget is
+// laid beside them.
 func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
-	w := &boundedWriter{}
+	b := &budget{}
+	view[budgetName] = b
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover(); p {
+		case nil:
+		case tooMuchOutput:
+			_ = b.end("%s", tooMuchOutput)
+			body, err = nil, b.spent
+		default:
 			body, err = nil, &FileError{File: file, Reason: fmt.Sprint("panic: ", p)}
 		}
 	}()
-	if err := t.parsed[file].ExecuteWriterUnbuffered(view, w); err != nil {
+	if err := t.parsed[file].ExecuteWriterUnbuffered(view, b); err != nil && b.spent == nil {
 		return nil, templateError(file, err)
 	}
-	return w.Bytes(), nil
-}
-
-// boundedWriter panics when a file grows beyond all reason: the engine ignores
-// errors of the writer.
-type boundedWriter struct{ bytes.Buffer }
-
-func (w *boundedWriter) Write(p []byte) (int, error) {
-	if w.Len()+len(p) > maxFileBytes {
-		panic(fmt.Sprintf("more than %d bytes of output", maxFileBytes))
-	}
-	return w.Buffer.Write(p)
+	return b.out.Bytes(), b.spent
 }

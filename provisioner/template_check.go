@@ -10,8 +10,10 @@ import (
 
 // checkTemplates finds, before the engine sees anything, what would kill the
 // process (cycles) and what the engine would silently ignore (unknown names).
-func checkTemplates(files map[string]string) error {
+// It gives the codes of every file.
+func checkTemplates(files map[string]string) (map[string][]code, error) {
 	g := &graph{units: map[string]*unit{}, locals: map[string]bool{}}
+	scanned := map[string][]code{}
 	var problems []error
 	for _, file := range sortedKeys(files) {
 		codes, err := scanTemplate(file, files[file])
@@ -19,29 +21,28 @@ func checkTemplates(files map[string]string) error {
 			problems = append(problems, err)
 			continue
 		}
+		scanned[file] = codes
 		problems = append(problems, g.addFile(file, codes)...)
 	}
 	if len(problems) == 0 {
 		problems = append(problems, g.checkNames(files)...)
 		problems = append(problems, g.checkCycles()...)
 	}
-	return errors.Join(problems...)
+	return scanned, errors.Join(problems...)
 }
 
 // A unit is a template file or one of its macros: what can call itself.
 type unit struct {
-	name  string // "acme/a.tpl" or "acme/a.tpl#macro"
-	file  string
-	line  int
-	loops int // deepest for loop in it
-	uses  []use
+	name string // "acme/a.tpl" or "acme/a.tpl#macro"
+	file string
+	line int
+	uses []use
 }
 
 // A use is an include, extends, import or macro call.
 type use struct {
-	unit  string
-	line  int
-	loops int // for loops around it
+	unit string
+	line int
 }
 
 // graph is who uses whom.
@@ -62,7 +63,6 @@ type fileScan struct {
 	graph    *graph
 	file     string
 	unit     *unit
-	loops    int
 	macros   map[string]string // name in this file -> unit
 	comments int
 	problems []error
@@ -97,20 +97,38 @@ func (s *fileScan) declare(c code) {
 		s.declareMacro(c)
 	case "import":
 		s.declareImport(c)
-	case "for":
-		for i := 1; i < len(c.tokens) && !c.is(i, "in"); i++ {
-			s.graph.locals[c.tokens[i].text] = true
-		}
-	case "set", "with", "include":
-		for i := range c.tokens {
-			if c.is(i+1, "=") && c.tokens[i].kind == tokenWord {
-				s.graph.locals[c.tokens[i].text] = true
-			}
-			if c.name() == "with" && c.is(i, "as") && i+1 < len(c.tokens) {
-				s.graph.locals[c.tokens[i+1].text] = true
-			}
+	}
+	for _, name := range c.defines() {
+		s.graph.locals[name] = true
+		if name == budgetName {
+			s.bad(c.line, "the name %q is taken", name)
 		}
 	}
+}
+
+// defines are the variables that a code gives a value.
+func (c code) defines() []string {
+	var names []string
+	for i := 1; i < len(c.tokens); i++ {
+		if c.tokens[i].kind == tokenWord && c.definesAt(i) {
+			names = append(names, c.tokens[i].text)
+		}
+	}
+	return names
+}
+
+func (c code) definesAt(i int) bool {
+	switch c.name() {
+	case "for":
+		return i == 1 || i == 3 && c.is(2, ",")
+	case "set", "include":
+		return c.is(i+1, "=")
+	case "with":
+		return c.is(i+1, "=") || c.is(i-1, "as")
+	case "macro":
+		return i > 2 && (c.is(i-1, "(") || c.is(i-1, ","))
+	}
+	return false
 }
 
 func (s *fileScan) declareMacro(c code) {
@@ -123,11 +141,6 @@ func (s *fileScan) declareMacro(c code) {
 	}
 	s.macros[name] = s.file + "#" + name
 	s.graph.addUnit(s.macros[name], s.file, c.line)
-	for i := 3; i < len(c.tokens); i++ {
-		if c.is(i-1, "(") || c.is(i-1, ",") {
-			s.graph.locals[c.tokens[i].text] = true
-		}
-	}
 }
 
 func (s *fileScan) declareImport(c code) {
@@ -170,15 +183,10 @@ func (s *fileScan) code(c code) {
 	switch tag {
 	case "include", "extends", "import":
 		s.useFile(c)
-	case "for":
-		s.loops++
-		s.unit.loops = max(s.unit.loops, s.loops)
-	case "endfor":
-		s.loops--
 	case "macro":
 		s.enterMacro(c)
 	case "endmacro":
-		s.unit, s.loops = s.graph.units[s.file], 0
+		s.unit = s.graph.units[s.file]
 	}
 	if tag != "import" {
 		s.expressions(c)
@@ -195,7 +203,7 @@ func (s *fileScan) useFile(c code) {
 		s.bad(c.line, "%s %q: want a path from the root of the template tree", c.name(), name)
 		return
 	}
-	s.unit.uses = append(s.unit.uses, use{unit: name, line: c.line, loops: s.loops})
+	s.unit.uses = append(s.unit.uses, use{unit: name, line: c.line})
 }
 
 func (s *fileScan) enterMacro(c code) {
@@ -204,8 +212,8 @@ func (s *fileScan) enterMacro(c code) {
 		s.bad(c.line, "a macro within a macro")
 		return
 	}
-	if len(c.tokens) < 2 || s.loops > 0 {
-		s.bad(c.line, "a macro needs a name and stands outside of loops")
+	if len(c.tokens) < 2 {
+		s.bad(c.line, "a macro needs a name")
 		return
 	}
 	s.unit = s.graph.units[s.macros[c.tokens[1].text]]
@@ -233,7 +241,7 @@ func (s *fileScan) expressions(c code) {
 				s.bad(t.line, "%q cannot be called", t.text)
 			}
 		case called && isMacro:
-			s.unit.uses = append(s.unit.uses, use{unit: target, line: t.line, loops: s.loops})
+			s.unit.uses = append(s.unit.uses, use{unit: target, line: t.line})
 		case called && !slices.Contains(operators, t.text):
 			s.bad(t.line, "%q is no macro of this file", t.text)
 		case isMacro:
@@ -298,47 +306,36 @@ func missingUnit(name string, files map[string]string) string {
 	return fmt.Sprintf("there is no template %q", file)
 }
 
-// checkCycles finds units that lead back to themselves, and loops nested so
-// deep that rendering would not end in time.
+// checkCycles finds units that lead back to themselves.
 func (g *graph) checkCycles() []error {
-	w := &cycleWalk{graph: g, depth: map[string]int{}, open: map[string]bool{}}
+	w := &cycleWalk{graph: g, done: map[string]bool{}, open: map[string]bool{}}
 	for _, name := range sortedKeys(g.units) {
-		if depth := w.visit(name); depth > maxLoops && len(w.problems) == 0 {
-			u := g.units[name]
-			w.problems = append(w.problems, &FileError{File: u.file, Line: u.line,
-				Reason: fmt.Sprintf("%d for loops within each other, at most %d are allowed", depth, maxLoops)})
-		}
+		w.visit(name)
 	}
 	return w.problems
 }
 
 type cycleWalk struct {
 	graph    *graph
-	depth    map[string]int // of finished units
+	done     map[string]bool
 	open     map[string]bool
 	problems []error
 }
 
-// visit is the depth of loops of a unit, all that it uses included.
-func (w *cycleWalk) visit(name string) int {
-	if depth, done := w.depth[name]; done {
-		return depth
-	}
+// visit follows everything that a unit uses.
+func (w *cycleWalk) visit(name string) {
 	u := w.graph.units[name]
-	if u == nil {
-		return 0
+	if u == nil || w.done[name] {
+		return
 	}
 	w.open[name] = true
-	depth := u.loops
 	for _, use := range u.uses {
 		if w.open[use.unit] {
 			w.problems = append(w.problems, &FileError{File: u.file, Line: use.line,
 				Reason: fmt.Sprintf("%s leads back to itself", use.unit)})
 			continue
 		}
-		depth = max(depth, use.loops+w.visit(use.unit))
+		w.visit(use.unit)
 	}
-	w.open[name] = false
-	w.depth[name] = depth
-	return depth
+	w.open[name], w.done[name] = false, true
 }

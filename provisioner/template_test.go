@@ -1,13 +1,16 @@
 package provisioner
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
 
 func TestTemplateMistakes(t *testing.T) {
-	deep := strings.Repeat("{% for k in keys.line %}", 3)
-	deepEnd := strings.Repeat("{% endfor %}", 3)
+	forever := func(inside string) string { // as many rounds as would take hours
+		return strings.Repeat("{% for k in keys.line %}", 20) + inside + strings.Repeat("{% endfor %}", 20)
+	}
+	double := func(times int, text string) string { return strings.Repeat(text+"\n", times) }
 	tests := []struct {
 		name    string
 		changes map[string]string // settings.tpl when there is no path
@@ -47,11 +50,31 @@ func TestTemplateMistakes(t *testing.T) {
 		{"an include from outside", map[string]string{"": "{% include \"../secret\" %}\n"}, "acme/settings.tpl", 1, "from the root of the template tree"},
 		{"an absolute include", map[string]string{"": "{% include \"/etc/passwd\" %}\n"}, "acme/settings.tpl", 1, "from the root of the template tree"},
 		{"an include of no template", map[string]string{"": "\n{% include \"acme/manifest.yaml\" %}\n"}, "acme/settings.tpl", 2, "no template"},
-		{"loops too deep", map[string]string{"": deep + "{% include \"acme/a.tpl\" %}" + deepEnd + "\n", "acme/a.tpl": deep + deepEnd + "\n"}, "acme/settings.tpl", 1, "for loops"},
+		{"loops without end", map[string]string{"": "a = 1\n" + forever("") + "\n"}, "acme/settings.tpl", 2, "does not end"},
+		{"loops without end in an include", map[string]string{"": "{% include \"acme/a.tpl\" with name=1 only %}\n", "acme/a.tpl": "\n{% for x in \"" +
+			strings.Repeat("x", 1000) + "\" %}{% for y in \"" + strings.Repeat("y", 1000) + "\" %}{% endfor %}{% endfor %}\n"}, "acme/a.tpl", 2, "does not end"},
+		{"loops without end in a macro", map[string]string{"": "{% macro m() %}\n" + forever("") + "{% endmacro %}{{ m() }}\n"}, "acme/settings.tpl", 2, "does not end"},
+		{"loops without end over calls", map[string]string{"": "{% macro m0() %}{% endmacro %}\n" + calls(20) + "{{ m20() }}\n"}, "acme/settings.tpl", 1, "does not end"},
+		{"output without end in a macro", map[string]string{"": "{% macro m() %}" + forever("\n"+strings.Repeat("x", 8000)) + "{% endmacro %}{% set x = m() %}\n"},
+			"acme/settings.tpl", 1, "bytes of output"},
+		{"output without end in an include", map[string]string{"": "\n{% include \"acme/a.tpl\" %}\n", "acme/a.tpl": "\n" + forever(strings.Repeat("x", 8000))},
+			"acme/a.tpl", 2, "bytes of output"},
+		{"a value that doubles", map[string]string{"": "{% set x = \"12345678\" %}\n" + double(40, "{% set x = x + x %}")}, "acme/settings.tpl", 15, `"x" grows`},
+		{"a value that doubles by a filter", map[string]string{"": "{% set x = \"12345678\" %}\n{% for a in keys.line %}" + double(40, "{% set x = x|add:x %}") + "{% endfor %}"},
+			"acme/settings.tpl", 15, `"x" grows`},
+		{"a value that doubles within itself", map[string]string{"": "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{% set x = \"12345678\" %}\n" + double(40, "{% set x = m(x) %}")},
+			"acme/settings.tpl", 15, `"x" grows`},
+		{"a value squared", map[string]string{"": "{% set x = \"" + strings.Repeat("x", 1000) + "\" %}\na = {{ x|make_list|join:x }}\n"}, "acme/settings.tpl", 2, "join makes"},
+		{"includes without end", map[string]string{"": "{% include \"acme/i0.tpl\" %}\n"}, "acme/i0.tpl", 0, "over and over"},
+		{"the variable of the budget", map[string]string{"": "\n{% set render_budget = 1 %}\n"}, "acme/settings.tpl", 2, "is taken"},
+		{"a read of the budget", map[string]string{"": "\n{{ render_budget }}\n"}, "acme/settings.tpl", 2, "unknown variable"},
+		{"the tag of the budget", map[string]string{"": "\n{% step %}\n"}, "acme/settings.tpl", 2, "not part of the template language"},
+		{"a control character", map[string]string{"": "a = 1\nb = \x02\n"}, "acme/settings.tpl", 2, "control character"},
+		{"a control character in a string", map[string]string{"": "a = {{ \"\x02\" }}\n"}, "acme/settings.tpl", 1, "control character"},
 		{"division by zero", map[string]string{"": "a = {{ 1/0 }}\n"}, "acme/settings.tpl", 0, "panic"},
 		{"endless output", map[string]string{"": strings.Repeat("# "+strings.Repeat("x", 8000)+"\n", 100) +
 			"{% for a in keys.line %}{% for b in keys.line %}{% for c in keys.line %}" + strings.Repeat("# "+strings.Repeat("y", 8000)+"\n", 10) + "{% endfor %}{% endfor %}{% endfor %}"},
-			"acme/settings.tpl", 0, "bytes of output"},
+			"acme/settings.tpl", 101, "bytes of output"},
 		{"line that is no setting", map[string]string{"": "a = 1\nsomething else\n"}, "acme/settings.tpl", 0, "line 2: want key = value"},
 		{"key twice", map[string]string{"": "a = 1\na = 2\n"}, "acme/settings.tpl", 0, "key a is there twice"},
 		{"last line open", map[string]string{"": "a = 1"}, "acme/settings.tpl", 0, "does not end"},
@@ -70,9 +93,55 @@ func TestTemplateMistakes(t *testing.T) {
 				tt.changes["acme/settings.tpl"] = text
 				delete(tt.changes, "")
 			}
+			if tt.name == "includes without end" {
+				for i := range 30 {
+					tt.changes[fmt.Sprintf("acme/i%d.tpl", i)] = strings.Repeat(fmt.Sprintf("{%% include \"acme/i%d.tpl\" %%}", i+1), 2)
+				}
+				tt.changes["acme/i30.tpl"] = "#\n"
+			}
 			_, err := Load(acme(tt.changes))
 			wantFileError(t, err, tt.file, tt.line, tt.reason)
 		})
+	}
+}
+
+// calls are macros that each call the one before twice.
+func calls(n int) string {
+	text := ""
+	for i := range n {
+		text += fmt.Sprintf("{%% macro m%d() %%}{{ m%d() }}{{ m%[2]d() }}{%% endmacro %%}\n", i+1, i)
+	}
+	return text
+}
+
+// The steps that templates count change no byte, whatever removes white space
+// beside them.
+func TestStepsWriteNothing(t *testing.T) {
+	text := "a = 1\n\n  {%- set x = 2 -%}\n b = {{ x }}\n{% for k in keys.line -%}  \nk.{{ k.position }} = 1\n\n{%- endfor %}\n" +
+		"{% macro m(x) -%}  \n {{ x }} \n {%- endmacro -%}\n c = {{ m(3) }}\n{% with y=1 -%} \nd = {{ y }}\n{%- endwith %}\n" +
+		strings.Repeat("{{- x -}}\n ", 40) + "\n{% block extra -%}\n e = 1{% endblock %}\n"
+	codes, err := scanTemplate("acme/settings.tpl", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	render := func(text string) string {
+		parsed, err := parseTemplates(map[string]string{"acme/settings.tpl": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree := &templateTree{parsed: parsed}
+		body, err := tree.render("acme/settings.tpl", view{"keys": view{"line": []any{view{"position": 1}, view{"position": 2}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	with := insert(text, steps(codes))
+	if strings.Count(with, "step") < 7 || strings.Count(with, "\n") != strings.Count(text, "\n") {
+		t.Errorf("got:\n%s", with)
+	}
+	if got, want := render(with), render(text); got != want {
+		t.Errorf("got:\n%q\nwant:\n%q", got, want)
 	}
 }
 

@@ -1,0 +1,205 @@
+package provisioner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flosch/pongo2/v6"
+)
+
+// The engine cannot be stopped from outside, so templates count for
+// themselves: wherever work can repeat or pile up, a step tag that no author
+// can write is added to their text before it is parsed. It ends a rendering
+// that goes beyond one of these bounds.
+const (
+	maxSteps      = 100_000 // of one rendering: a loop's round, a call, a file
+	maxValueBytes = 64 << 10
+	stepEvery     = 32 // codes that may follow each other without a step
+)
+
+const (
+	stepTag    = "step"
+	budgetName = "render_budget" // the variable that holds the budget; templates can neither read nor define it
+)
+
+func init() {
+	err := errors.Join(
+		pongo2.RegisterTag(stepTag, parseStep),
+		pongo2.ReplaceFilter("join", joinFilter),
+	)
+	if err != nil {
+		panic(err) // two of the same name in this program
+	}
+}
+
+// A budget is what one rendering has used.
+type budget struct {
+	steps int
+	at    *pongo2.Token // of the last step
+	out   bytes.Buffer
+	spent error // what ended the rendering: through macros the engine hands on no more than its text
+}
+
+// Write panics when a file grows beyond all reason: the engine ignores errors
+// of the writer.
+func (b *budget) Write(p []byte) (int, error) {
+	if b.out.Len()+len(p) > maxFileBytes {
+		panic(tooMuchOutput)
+	}
+	return b.out.Write(p)
+}
+
+var tooMuchOutput = fmt.Sprintf("more than %d bytes of output", maxFileBytes)
+
+// stepNode is a step: {% step a b %}. a and b are variables that were just
+// set, and must not have grown too large.
+type stepNode struct {
+	token *pongo2.Token
+	names []string
+}
+
+func parseStep(_ *pongo2.Parser, start *pongo2.Token, arguments *pongo2.Parser) (pongo2.INodeTag, *pongo2.Error) {
+	node := &stepNode{token: start}
+	for name := arguments.MatchType(pongo2.TokenIdentifier); name != nil; name = arguments.MatchType(pongo2.TokenIdentifier) {
+		node.names = append(node.names, name.Val)
+	}
+	return node, nil
+}
+
+func (n *stepNode) Execute(ctx *pongo2.ExecutionContext, w pongo2.TemplateWriter) *pongo2.Error {
+	b := budgetOf(ctx)
+	b.steps++
+	b.at = n.token
+	switch {
+	case b.steps > maxSteps:
+		return b.end("rendering does not end: more than %d steps", maxSteps)
+	case bufferedBytes(w) > maxFileBytes:
+		return b.end("%s", tooMuchOutput)
+	}
+	for _, name := range n.names {
+		if valueBytes(ctx.Private[name]) > maxValueBytes {
+			return b.end("%q grows beyond %d bytes", name, maxValueBytes)
+		}
+	}
+	return nil
+}
+
+// end makes the error that ends a rendering at its last step.
+func (b *budget) end(format string, args ...any) *pongo2.Error {
+	b.spent = &FileError{File: b.at.Filename, Line: b.at.Line, Reason: fmt.Sprintf(format, args...)}
+	return &pongo2.Error{Sender: "tag:" + stepTag, OrigError: b.spent}
+}
+
+func budgetOf(ctx *pongo2.ExecutionContext) *budget {
+	switch v := ctx.Public[budgetName].(type) {
+	case *budget:
+		return v
+	case *pongo2.Value: // handed to an include
+		return v.Interface().(*budget)
+	}
+	panic("a rendering without a budget")
+}
+
+// bufferedBytes is what a macro or an included file has written so far.
+func bufferedBytes(w pongo2.TemplateWriter) int {
+	if buffer, ok := w.(*bytes.Buffer); ok {
+		return buffer.Len()
+	}
+	return 0
+}
+
+func valueBytes(v any) int {
+	if wrapped, ok := v.(*pongo2.Value); ok {
+		v = wrapped.Interface()
+	}
+	text, _ := v.(string)
+	return len(text)
+}
+
+// joinFilter is the engine's join with a bound: the result can be as long as
+// the square of what goes in.
+func joinFilter(in, separator *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
+	if !in.CanSlice() {
+		return in, nil
+	}
+	var parts []string
+	size := 0
+	for i := range in.Len() {
+		parts = append(parts, in.Index(i).String())
+		size += len(parts[i]) + len(separator.String())
+	}
+	if size > maxValueBytes {
+		return nil, &pongo2.Error{Sender: "filter:join", OrigError: fmt.Errorf("join makes more than %d bytes", maxValueBytes)}
+	}
+	return pongo2.AsValue(strings.Join(parts, separator.String())), nil
+}
+
+// An insertion is text that goes into a template before a byte of it.
+type insertion struct {
+	pos  int
+	text string
+}
+
+func insert(src string, insertions []insertion) string {
+	var b strings.Builder
+	done := 0
+	for _, in := range insertions {
+		b.WriteString(src[done:in.pos])
+		b.WriteString(in.text)
+		done = in.pos
+	}
+	b.WriteString(src[done:])
+	return b.String()
+}
+
+// steps are the steps of a template's text, in its order. They stand on the
+// lines of the author, and beside a code that removes white space they remove
+// it too, so that they change no byte of the output.
+func steps(codes []code) []insertion {
+	out := []insertion{{0, "{% " + stepTag + " %}"}}
+	since, comment := 0, false
+	for _, c := range codes {
+		switch c.name() {
+		case "comment":
+			comment = true
+		case "endcomment":
+			comment = false
+		}
+		if comment {
+			continue
+		}
+		since++
+		switch name := c.name(); {
+		case name == "endmacro":
+			out = append(out, insertion{c.start, stepBefore(c)})
+		case name == "include" && c.is(len(c.tokens)-1, "only"):
+			out = append(out, insertion{c.tokens[len(c.tokens)-1].pos, budgetName + "=" + budgetName + " "})
+		case slices.Contains([]string{"for", "macro", "block", "set", "with"}, name), since >= stepEvery:
+			out = append(out, insertion{c.end, stepAfter(c)})
+			since = 0
+		}
+	}
+	return out
+}
+
+// stepBefore goes before a code, stepAfter after it.
+func stepBefore(c code) string {
+	if c.trimsLeft {
+		return "{%- " + stepTag + " %}"
+	}
+	return "{% " + stepTag + " %}"
+}
+
+func stepAfter(c code) string {
+	names := ""
+	for _, name := range c.defines() {
+		names += " " + name
+	}
+	if c.trimsRight {
+		return "{% " + stepTag + names + " -%}"
+	}
+	return "{% " + stepTag + names + " %}"
+}
