@@ -78,7 +78,15 @@ type Guard interface {
 	Fail(source netip.Addr)
 }
 
-// Config is what the API works with. Everything but Version and Now is
+// A Meter limits how many requests there may be in a time.
+type Meter interface {
+	// Charge takes what a request costs from its account, or from its source
+	// when account is "". When that is more than is left it takes nothing, and
+	// wait is the time until there is enough.
+	Charge(account string, source netip.Addr, cost int) (wait time.Duration, ok bool)
+}
+
+// Config is what the API works with. Everything but Meter, Version and Now is
 // required.
 type Config struct {
 	Store Store
@@ -93,6 +101,7 @@ type Config struct {
 	// Catalog is what is known about brands now; it may be another one later.
 	Catalog func() *provisioner.Catalog
 	Guard   Guard
+	Meter   Meter  // nil: requests are not limited
 	Version string // named in every envelope, when not empty
 	Log     *slog.Logger
 	Now     func() time.Time // time.Now when nil
@@ -148,7 +157,7 @@ func (s *server) handler() (http.Handler, error) {
 	}
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // receive drops the slash
-	engine.Use(s.logRequest, s.recoverPanic)
+	engine.Use(s.logRequest, s.recoverPanic, s.charge)
 	engine.NoRoute(s.handle(noRoute))
 	engine.NoMethod(s.handle(noMethod))
 	s.addRoutes(engine)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"dialtone/api"
-	"dialtone/internal/lockout"
+	"dialtone/internal/limit"
 	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
@@ -87,7 +87,7 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 		Log:       slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:       b.clock,
 	}
-	b.config.Guard = lockout.New(nil, b.clock)
+	b.config.Guard = limit.NewLockout(nil, b.clock)
 	b.master, b.key = b.account("Master", "master.example.com", nil)
 	b.handler = b.serve(b.config)
 	b.token = b.login(b.key)

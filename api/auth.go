@@ -39,23 +39,26 @@ func (s *server) resolveOwnAccount(ctx context.Context, r *request) {
 	r.path = strings.TrimRight("/v2/accounts/"+id+"/"+rest, "/")
 }
 
-// readToken finds the login of the request's token.
+// readToken finds the login of the request's token, or why there is none, once.
 func (s *server) readToken(ctx context.Context, r *request) error {
-	if r.login != nil {
-		return nil
+	if r.login == nil && r.loginErr == nil {
+		r.login, r.loginErr = s.findLogin(ctx, r.token)
 	}
-	if r.token == "" {
-		return noCredentials()
+	return r.loginErr
+}
+
+func (s *server) findLogin(ctx context.Context, token models.Secret) (*models.Token, error) {
+	if token == "" {
+		return nil, noCredentials()
 	}
-	login, err := s.Store.Token(ctx, r.token)
+	login, err := s.Store.Token(ctx, token)
 	if err != nil {
-		return noLogin(err)
+		return nil, noLogin(err)
 	}
 	if !login.Expires.After(s.Now()) {
-		return &faultError{"invalid credentials", detail{}}
+		return nil, &faultError{"invalid credentials", detail{}}
 	}
-	r.login = login
-	return nil
+	return login, nil
 }
 
 // authenticate finds out for which account the request's token acts. Changes

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"dialtone/api"
-	"dialtone/internal/lockout"
+	"dialtone/internal/limit"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/models/sqlstore/sqlstoretest"
@@ -107,7 +107,7 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 			return provisioner.File{}, nil
 		},
 		Catalog: func() *provisioner.Catalog { return nil },
-		Guard:   lockout.New(nil, time.Now),
+		Guard:   limit.NewLockout(nil, time.Now),
 		Log:     slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

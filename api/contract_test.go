@@ -404,7 +404,7 @@ func (d *document) checkBody(content openapi3.Content, contentType string, body 
 func checkNoRoute(res *http.Response, answer []byte) error {
 	switch res.StatusCode {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-	case http.StatusBadRequest: // what is wrong with a body comes first
+	case http.StatusBadRequest, http.StatusTooManyRequests: // what is wrong with a body, or with its number, comes first
 	default:
 		return fmt.Errorf("an undocumented route answers %d", res.StatusCode)
 	}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,6 +26,14 @@ func (e *faultError) Error() string { return e.name }
 func fault(name, text string) error {
 	return &faultError{name: name, data: map[string]any{"message": text}}
 }
+
+// An emptyError refuses a request whose account or address has used up what it
+// may.
+type emptyError struct {
+	wait time.Duration // until there is enough for it
+}
+
+func (e *emptyError) Error() string { return "too many requests" }
 
 // notFound names the id when err says that nothing has it.
 func notFound(err error, id string) error {
@@ -130,11 +140,14 @@ var statuses = map[string]int{
 func faultOf(err error) *faultError {
 	var named *faultError
 	var rejected *validationError
+	var empty *emptyError
 	switch {
 	case errors.As(err, &named):
 		return named
 	case errors.As(err, &rejected):
 		return &faultError{"validation error", rejected.problems}
+	case errors.As(err, &empty):
+		return &faultError{"too_many_requests", detail{"message": "too many requests"}}
 	case errors.Is(err, models.ErrNotFound):
 		return &faultError{"bad_identifier", detail{"message": "bad identifier"}}
 	case errors.Is(err, models.ErrInvalid):
@@ -149,6 +162,15 @@ func faultOf(err error) *faultError {
 	return &faultError{"unspecified_fault", detail{"message": "internal error"}}
 }
 
+// retryAfter is in how many seconds a refused request may be worth another try.
+func retryAfter(err error) int {
+	var empty *emptyError
+	if errors.As(err, &empty) {
+		return int(math.Ceil(empty.wait.Seconds()))
+	}
+	return 5
+}
+
 // writeError is the one place where errors become HTTP.
 func (s *server) writeError(c *gin.Context, r *request, err error) {
 	f := faultOf(err)
@@ -157,7 +179,7 @@ func (s *server) writeError(c *gin.Context, r *request, err error) {
 	case http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		c.Header("Retry-After", "5") // seconds
+		c.Header("Retry-After", fmt.Sprint(retryAfter(err)))
 	}
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(c.Request.Context(), "request failed", "request_id", r.id, "route", c.FullPath(), "err", err)

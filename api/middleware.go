@@ -55,6 +55,39 @@ func (s *server) recoverPanic(c *gin.Context) {
 	c.Next()
 }
 
+// LoginCost is what a login costs a Meter: guessing is slow. Other requests cost 1.
+const LoginCost = 35
+
+// charge takes what a request costs from the account of its token, or from its
+// address when it has no valid one: nobody's account pays for a token that was
+// made up.
+func (s *server) charge(c *gin.Context) {
+	r := requestOf(c)
+	cost := costOf(r, c.FullPath())
+	if s.Meter == nil || cost == 0 {
+		return
+	}
+	account := ""
+	if s.readToken(c.Request.Context(), r) == nil {
+		account = r.login.AccountID
+	}
+	if wait, ok := s.Meter.Charge(account, r.source, cost); !ok {
+		s.writeError(c, r, &emptyError{wait})
+		c.Abort()
+	}
+}
+
+// costOf is nothing for what needs neither token nor database.
+func costOf(r *request, route string) int {
+	switch {
+	case !strings.HasPrefix(r.path, "/v2") || r.verb == http.MethodOptions:
+		return 0
+	case route == "/v2/api_auth", route == "/v2/user_auth", route == "/v2/user_auth/recovery":
+		return LoginCost
+	}
+	return 1
+}
+
 // allowOrigin lets scripts of any web page call the API: what counts is the
 // token, and no cookie is ever looked at.
 func allowOrigin(h http.Header, r *request) {

@@ -50,7 +50,8 @@ type request struct {
 	params      gin.Params
 	verb        string // the method, or the one that a POST carries
 	token       models.Secret
-	login       *models.Token   // the token's
+	login       *models.Token   // the token's; set by readToken
+	loginErr    error           // why there is none
 	actor       *models.Account // the token's
 	account     *models.Account // the path's
 }

@@ -25,6 +25,8 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"dialtone/api"
 )
 
 // Config is what the program was told, from flags, environment, file and
@@ -57,7 +59,9 @@ type Config struct {
 		Keyset string `koanf:"keyset"`
 	} `koanf:"secrets"`
 	Limits struct {
-		Exempt string `koanf:"exempt"`
+		Exempt   string `koanf:"exempt"`
+		APIRate  string `koanf:"api_rate"`
+		APIBurst string `koanf:"api_burst"`
 	} `koanf:"limits"`
 	Log struct {
 		Level  string `koanf:"level"`
@@ -84,7 +88,9 @@ var settings = []setting{
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
 	{"secrets.keyset", "", "file with the key for secrets at rest; empty = beside the database"},
-	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out"},
+	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
+	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
+	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
 	{"log.level", "info", "debug, info, warn or error"},
 	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
 }
@@ -198,6 +204,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, err := c.exempt(); err != nil {
 		return err
 	}
+	if _, _, err := c.apiLimits(); err != nil {
+		return err
+	}
 	if _, err := c.level(); err != nil {
 		return err
 	}
@@ -232,6 +241,25 @@ func (c Config) exempt() ([]netip.Prefix, error) {
 		networks = append(networks, network)
 	}
 	return networks, nil
+}
+
+// apiLimits are limits.api_rate and limits.api_burst. A bucket must have room for
+// what a login costs.
+func (c Config) apiLimits() (perSecond, burst int, err error) {
+	if perSecond, err = between("limits.api_rate", c.Limits.APIRate, 0, 1_000_000); err != nil {
+		return 0, 0, err
+	}
+	burst, err = between("limits.api_burst", c.Limits.APIBurst, api.LoginCost, 1_000_000_000)
+	return perSecond, burst, err
+}
+
+// between reads a whole number within its limits.
+func between(key, text string, least, most int) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s: want a number from %d to %d, got %q", key, least, most, text)
+	}
+	return n, nil
 }
 
 func (c Config) level() (slog.Level, error) {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dialtone/api"
-	"dialtone/internal/lockout"
+	"dialtone/internal/limit"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/provisioner"
@@ -87,7 +87,8 @@ type server struct {
 	catalog  *provisioner.Catalog
 	record   func(models.Fetch)
 
-	guard  *lockout.Lockout
+	guard  *limit.Lockout
+	meter  api.Meter
 	web    *web
 	sip    *sip.Server
 	files  *provisioner.Service
@@ -122,7 +123,14 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.guard = lockout.New(exempt, time.Now)
+	s.guard = limit.NewLockout(exempt, time.Now)
+	perSecond, burst, err := s.apiLimits()
+	if err != nil {
+		return err
+	}
+	if perSecond > 0 {
+		s.meter = limit.NewMeter(perSecond, burst, exempt, time.Now)
+	}
 	s.sip, err = sip.New(sip.Config{
 		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
@@ -165,6 +173,7 @@ func (s *server) join() error {
 		Preview:   s.files.Preview,
 		Catalog:   s.files.Catalog,
 		Guard:     s.guard,
+		Meter:     s.meter,
 		Version:   version,
 		Log:       s.log,
 	})

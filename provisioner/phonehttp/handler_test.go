@@ -20,7 +20,7 @@ import (
 
 	"github.com/icholy/digest"
 
-	"dialtone/internal/lockout"
+	"dialtone/internal/limit"
 	"dialtone/internal/syncbuf"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
@@ -61,7 +61,7 @@ func newSite(t *testing.T) *site {
 	handler := phonehttp.New(phonehttp.Config{
 		Files:  provisioner.NewService(s.store, catalog, provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
 		Store:  &flakyStore{s.store, s},
-		Guard:  lockout.New(nil, time.Now),
+		Guard:  limit.NewLockout(nil, time.Now),
 		Record: s.record, NonceKey: []byte("key"),
 		Log: log,
 		Now: time.Now,

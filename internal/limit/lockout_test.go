@@ -1,4 +1,4 @@
-package lockout
+package limit
 
 import (
 	"net/netip"
@@ -8,7 +8,7 @@ import (
 
 func TestLockout(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	locks := New([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, func() time.Time { return now })
+	locks := NewLockout([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, func() time.Time { return now })
 	fail := func(addr string, times int) {
 		for range times {
 			locks.Fail(netip.MustParseAddr(addr))
