@@ -265,10 +265,16 @@ const trialExpires = "trial_expires"
 
 // expired reports whether the account's trial is over.
 func expired(a *models.Account, now time.Time) bool {
-	n, isNumber := a.Document[trialExpires].(json.Number)
+	at, isSet := wholeNumber(a.Document, trialExpires)
+	return isSet && at <= gregorian(now)
+}
+
+// wholeNumber is the number that a member holds, if it holds one.
+func wholeNumber(doc models.Document, name string) (int64, bool) {
+	n, isNumber := doc[name].(json.Number)
 	if !isNumber {
-		return false
+		return 0, false
 	}
-	at, err := n.Int64()
-	return err == nil && at <= gregorian(now)
+	i, err := n.Int64()
+	return i, err == nil
 }

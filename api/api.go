@@ -7,6 +7,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,8 +87,8 @@ type Meter interface {
 	Charge(account string, source netip.Addr, cost int) (wait time.Duration, ok bool)
 }
 
-// Config is what the API works with. Everything but Meter, Version and Now is
-// required.
+// Config is what the API works with. Everything but Meter, the lives of tokens,
+// Version and Now is required.
 type Config struct {
 	Store Store
 	// CheckSync tells a phone to fetch its files again; it returns at once.
@@ -101,7 +102,11 @@ type Config struct {
 	// Catalog is what is known about brands now; it may be another one later.
 	Catalog func() *provisioner.Catalog
 	Guard   Guard
-	Meter   Meter  // nil: requests are not limited
+	Meter   Meter // nil: requests are not limited
+	// How long tokens of api_auth and of user_auth are good where an account says
+	// nothing else; an hour when zero.
+	APITokenLife, UserTokenLife time.Duration
+
 	Version string // named in every envelope, when not empty
 	Log     *slog.Logger
 	Now     func() time.Time // time.Now when nil
@@ -112,6 +117,8 @@ func (c *Config) check() error {
 		c.Catalog == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}
+	c.APITokenLife = cmp.Or(c.APITokenLife, time.Hour)
+	c.UserTokenLife = cmp.Or(c.UserTokenLife, time.Hour)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -14,9 +14,12 @@ import (
 	"dialtone/models"
 )
 
+const maxRestrictions = 16_000 // bytes of JSON: they are read at every request
+
+// The shortest and the longest life of a token, for settings and accounts.
 const (
-	tokenLife       = time.Hour
-	maxRestrictions = 16_000 // bytes of JSON: they are read at every request
+	MinTokenLife = time.Minute
+	MaxTokenLife = 720 * time.Hour
 )
 
 // apiAuth serves PUT /v2/api_auth: an API key buys a token.
@@ -174,12 +177,26 @@ func (s *server) login(ctx context.Context, who *identity, method string, option
 		Method:         method,
 		Restrictions:   restrictionsOf(options),
 		Created:        now,
-		Expires:        now.Add(tokenLife),
+		Expires:        now.Add(s.tokenLife(who.account, method)),
 	}
 	if err := s.Store.CreateToken(ctx, token, login, grounds); err != nil {
 		return nil, err
 	}
 	return &answer{status: http.StatusCreated, data: loginData(acts.account, login.OwnerID), token: token}, nil
+}
+
+// tokenLife is how long a login is good: as long as the account that logs in
+// says, or else the server's settings. An account below inherits nothing.
+func (s *server) tokenLife(a *models.Account, method string) time.Duration {
+	seconds, isSet := wholeNumber(a.Document, "token_life")
+	life := time.Duration(seconds) * time.Second
+	switch {
+	case isSet && life >= MinTokenLife && life <= MaxTokenLife: // older documents may hold anything
+		return life
+	case method == models.LoginByAPIKey:
+		return s.APITokenLife
+	}
+	return s.UserTokenLife
 }
 
 // actsAs is who the token acts as: who logs in, or the one that "as" names, in

@@ -188,6 +188,50 @@ func TestTokenAuth(t *testing.T) {
 	b.do("GET", "/v2/token_auth", "").want(http.StatusOK) // others go on
 }
 
+func TestTokenLife(t *testing.T) {
+	b := newBench(t)
+	cfg := b.config
+	cfg.APITokenLife, cfg.UserTokenLife = 2*time.Minute, 5*time.Minute
+	b.handler = b.serve(cfg)
+	acme, acmeKey := b.account("Acme", "acme.example.com", b.master)
+	child, childKey := b.account("Child", "child.example.com", acme)
+	b.user(acme, "ann", "s3cret-ann")
+	account := "/v2/accounts/" + acme.ID
+	byKey := func(key models.Secret, more string) string {
+		return b.as("", "PUT", "/v2/api_auth", `{"data":{"api_key":"`+key.Reveal()+`"}`+more+`}`).token()
+	}
+	byPassword := func() string { return b.userLogin("ann:s3cret-ann", `,"realm":"acme.example.com"`).token() }
+	check := func(what, token string, life time.Duration) {
+		t.Helper()
+		r := b.as(token, "GET", "/v2/token_auth", "").want(http.StatusOK)
+		if want := fmt.Sprint(b.clock().Add(life).Unix() + 62167219200); fmt.Sprint(r.at("expires")) != want {
+			t.Errorf("%s: expires %v, want %s", what, r.at("expires"), want)
+		}
+	}
+	check("by key", byKey(acmeKey, ""), 2*time.Minute)
+	check("by password", byPassword(), 5*time.Minute)
+	b.do("PATCH", account, `{"data":{"token_life":90}}`).want(http.StatusOK)
+	check("by key, of the account", byKey(acmeKey, ""), 90*time.Second)
+	check("by password, of the account", byPassword(), 90*time.Second)
+	check("acting as an account below", byKey(acmeKey, `,"as":{"account_id":"`+child.ID+`"}`), 90*time.Second)
+	check("an account below", byKey(childKey, ""), 2*time.Minute)
+
+	token := byPassword()
+	b.sleep(89 * time.Second)
+	b.as(token, "GET", account, "").want(http.StatusOK)
+	b.sleep(time.Second)
+	b.as(token, "GET", account, "").fails(http.StatusUnauthorized, "invalid credentials")
+
+	b.token = b.login(b.key)
+	b.do("PATCH", account, `{"data":{"token_life":59}}`).rejects("token_life: minimum")
+	b.do("PATCH", account, `{"data":{"token_life":2592001}}`).rejects("token_life: maximum")
+	b.do("PATCH", account, `{"data":{"token_life":90.5}}`).rejects("token_life: type")
+	b.do("PATCH", account, `{"data":{"token_life":"2592000"}}`).want(http.StatusOK)
+	check("the longest", byPassword(), 720*time.Hour)
+	b.do("PATCH", account, `{"data":{"token_life":null}}`).want(http.StatusOK)
+	check("the settings again", byPassword(), 5*time.Minute)
+}
+
 // What ends logins, and whose.
 func TestLoginsEnd(t *testing.T) {
 	type logins struct{ user, other, key, below string }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
@@ -58,6 +59,10 @@ type Config struct {
 	Secrets struct {
 		Keyset string `koanf:"keyset"`
 	} `koanf:"secrets"`
+	Auth struct {
+		APITokenLife  string `koanf:"api_token_life"`
+		UserTokenLife string `koanf:"user_token_life"`
+	} `koanf:"auth"`
 	Limits struct {
 		Exempt   string `koanf:"exempt"`
 		APIRate  string `koanf:"api_rate"`
@@ -88,6 +93,8 @@ var settings = []setting{
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
 	{"secrets.keyset", "", "file with the key for secrets at rest; empty = beside the database"},
+	{"auth.api_token_life", "1h", "how long tokens bought with an API key are good"},
+	{"auth.user_token_life", "1h", "how long tokens bought with a user's password are good"},
 	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
 	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
 	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
@@ -207,6 +214,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, _, err := c.apiLimits(); err != nil {
 		return err
 	}
+	if _, _, err := c.tokenLives(); err != nil {
+		return err
+	}
 	if _, err := c.level(); err != nil {
 		return err
 	}
@@ -251,6 +261,23 @@ func (c Config) apiLimits() (perSecond, burst int, err error) {
 	}
 	burst, err = between("limits.api_burst", c.Limits.APIBurst, api.LoginCost, 1_000_000_000)
 	return perSecond, burst, err
+}
+
+// tokenLives are auth.api_token_life and auth.user_token_life.
+func (c Config) tokenLives() (byKey, byPassword time.Duration, err error) {
+	if byKey, err = tokenLife("auth.api_token_life", c.Auth.APITokenLife); err != nil {
+		return 0, 0, err
+	}
+	byPassword, err = tokenLife("auth.user_token_life", c.Auth.UserTokenLife)
+	return byKey, byPassword, err
+}
+
+func tokenLife(key, text string) (time.Duration, error) {
+	life, err := time.ParseDuration(text)
+	if err != nil || life < api.MinTokenLife || life > api.MaxTokenLife {
+		return 0, fmt.Errorf("%s: want a time from 1m to 720h, got %q", key, text)
+	}
+	return life, nil
 }
 
 // between reads a whole number within its limits.

@@ -161,6 +161,10 @@ func (s *server) join() error {
 	s.phones = phonehttp.New(phonehttp.Config{
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
 	})
+	apiTokenLife, userTokenLife, err := s.tokenLives()
+	if err != nil {
+		return err
+	}
 	s.admin, err = api.New(api.Config{
 		Store: s.store,
 		CheckSync: func(c api.CheckSync) {
@@ -174,8 +178,11 @@ func (s *server) join() error {
 		Catalog:   s.files.Catalog,
 		Guard:     s.guard,
 		Meter:     s.meter,
-		Version:   version,
-		Log:       s.log,
+
+		APITokenLife:  apiTokenLife,
+		UserTokenLife: userTokenLife,
+		Version:       version,
+		Log:           s.log,
 	})
 	return err
 }
