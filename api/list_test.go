@@ -434,3 +434,28 @@ func TestMultipart(t *testing.T) {
 	}
 	b.do("PUT", b.devices(), form(data), "Content-Type: multipart/form-data").rejects("json: invalid")
 }
+
+// Chunks change nothing about the answer; a chunk size that makes no sense is
+// refused.
+func TestChunks(t *testing.T) {
+	b := newBench(t)
+	for i := range 3 {
+		b.device(fmt.Sprintf(`{"name":"d%d"}`, i))
+	}
+	for _, more := range []string{"", "&paginate=false"} {
+		plain := b.do("GET", b.devices()+"?page_size=2"+more, "").want(http.StatusOK)
+		for _, query := range []string{"is_chunked=true", "is_chunked=true&chunk_size=1", "is_chunked=true&chunk_size=50", "is_chunked=false&chunk_size=7"} {
+			r := b.do("GET", b.devices()+"?page_size=2&"+query+more, "").want(http.StatusOK)
+			for _, member := range []string{"data", "page_size", "next_start_key", "revision"} {
+				if diff := cmp.Diff(plain.envelope[member], r.envelope[member]); diff != "" {
+					t.Errorf("%s%s: %s: %s", query, more, member, diff)
+				}
+			}
+		}
+	}
+	for _, size := range []string{"0", "51", "-1", "x", "1.5"} {
+		for _, path := range []string{b.devices(), b.users(), "/v2/accounts"} {
+			b.do("GET", path+"?is_chunked=true&chunk_size="+size, "").fails(http.StatusNotFound, "faulty_request")
+		}
+	}
+}

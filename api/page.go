@@ -9,6 +9,7 @@ import (
 
 const (
 	defaultPage = 50
+	maxChunk    = 50
 	maxPage     = 1000   // a larger page_size gets this many, and a next_start_key
 	maxRead     = 10_000 // documents that one page may read in search of what its filters let through
 	maxUnpaged  = 20_000 // a list of more documents than this must be paged
@@ -75,6 +76,9 @@ func (c collection[T]) listAll(part models.Listing, filters filters) (*answer, e
 
 // listing reads the paging parameters.
 func (r *request) listing() (models.Listing, error) {
+	if err := r.checkChunks(); err != nil {
+		return models.Listing{}, err
+	}
 	size, err := r.pageSize()
 	if err != nil {
 		return models.Listing{}, err
@@ -97,6 +101,17 @@ func (r *request) pageSize() (int, error) {
 		return 0, fault("faulty_request", "page_size must be a number of at least 1")
 	}
 	return min(size, maxPage), nil
+}
+
+// checkChunks refuses a chunk_size that makes no sense. An answer is the same in
+// chunks or not: how it is cut up on the wire is HTTP's affair.
+func (r *request) checkChunks() error {
+	text := r.parameter("chunk_size")
+	size, err := strconv.Atoi(text)
+	if text != "" && (err != nil || size < 1 || size > maxChunk) {
+		return fault("faulty_request", "chunk_size must be a number from 1 to 50")
+	}
+	return nil
 }
 
 func badStartKey() error { return fault("faulty_request", "start_key is not from an earlier answer") }
