@@ -18,7 +18,24 @@ type Manifest struct {
 	Model      Capabilities      `yaml:"model"`      // of a model that is not listed
 	Families   map[string]Family `yaml:"families"`
 	Phone      PhoneScript       `yaml:"phone"` // how `dialtone phone` plays this brand
+	Parameters ParameterRules    `yaml:"parameters"`
 }
+
+// ParameterRules say where in rendered files the brand's parameters are, so
+// that lint can look them up in the dictionary, parameters.tsv.
+type ParameterRules struct {
+	Style  string   `yaml:"style"`  // one of the Style constants, "" = there is nothing to look up
+	Ignore []string `yaml:"ignore"` // names that are structure, not parameters
+	Clear  []string `yaml:"clear"`  // values that are right for any parameter: they clear it
+}
+
+// Where a file has its parameters.
+const (
+	StyleKeys       = "keys"       // key = value lines
+	StyleAttributes = "attributes" // XML attributes, whatever their elements
+	StyleElements   = "elements"   // XML elements that hold no others
+	StylePaths      = "paths"      // likewise, under their path below the root: "sip.line.user"
+)
 
 // CheckSync holds the Event header values that make a phone fetch again.
 type CheckSync struct {

@@ -170,7 +170,12 @@ func (c *manifestCheck) run(folder string) {
 	c.checkFamilies()
 	c.checkFiles()
 	c.checkPhone()
+	if style := m.Parameters.Style; style != "" && !slices.Contains(parameterStyles, style) {
+		c.bad("$.parameters.style", "style %q: want one of %s", style, strings.Join(parameterStyles, ", "))
+	}
 }
+
+var parameterStyles = []string{StyleKeys, StyleAttributes, StyleElements, StylePaths}
 
 func (c *manifestCheck) checkKeys() {
 	for name, rule := range map[string]KeyRule{"combo": c.brand.Keys.Combo, "feature": c.brand.Keys.Feature} {

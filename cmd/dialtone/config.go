@@ -28,6 +28,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dialtone/api"
+	"dialtone/internal/nearest"
 )
 
 // Config is what the program was told, from flags, environment, file and
@@ -321,27 +322,5 @@ func settingKeys() []string {
 // unknownKey is the error for a key that no setting has; it names the nearest
 // one there is.
 func unknownKey(key string, known []string) error {
-	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
-	return fmt.Errorf("unknown key %s (did you mean %s?)", key, nearest)
-}
-
-// distance is the Levenshtein distance of two keys.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fmt.Errorf("unknown key %s%s", key, nearest.Hint(key, known))
 }
