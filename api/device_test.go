@@ -154,6 +154,53 @@ func TestDeviceValidation(t *testing.T) {
 	}
 }
 
+func TestProvisionSettings(t *testing.T) {
+	const settings = `{"admin_name":"root","admin_password":"s3cret-1","user_name":"guest","user_password":"1234","web_ui":false,
+		"voicemail_number":"","dtmf":"info","keep_alive":0,"auto_answer":true,"shared_line":true,
+		"forward":{"busy":"1002","no_answer":"+15551234567","timeout":15},"feature_codes":{"pickup":"**","park":"*68"},
+		"digitmap":"[2-9]11|0T|+011xxx.T|\\+x.","digit_timeout":3,"time_format":"24","date_format":"YYYY-MM-DD",
+		"logs":{"upload":true,"level":"debug","syslog_host":"log.example.com","syslog_port":5140},
+		"network":{"vlan":20,"vlan_pc":0,"lldp":false,"dscp_signalling":24,"dscp_audio":46},
+		"firmware":"yealink/T46U-108.86.0.20.rom","logo":"","ringtones":["bell.wav","https://media.example.com/a%20b.wav"],
+		"combo_keys":{"1":{"type":"speed_dial","value":"1","line":2}},"of_our_own":[1]}`
+	b := newBench(t)
+	for kind, path := range map[string]string{"device": b.devices(), "user": b.users(), "account": "/v2/accounts"} {
+		b.subtest(kind, func() {
+			r := b.do("PUT", path, `{"data":{"name":"x","first_name":"Ann","last_name":"Lee","provision":`+settings+`}}`).want(http.StatusCreated)
+			if diff := cmp.Diff(asJSON(t, settings), asJSON(t, r.data()["provision"])); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, tt := range []struct{ provision, want string }{
+		{`{"admin_password":"short"}`, "admin_password: minLength"},
+		{`{"admin_password":"two words"}`, "admin_password: pattern"},
+		{`{"user_password":"123"}`, "user_password: minLength"},
+		{`{"web_ui":"perhaps"}`, "web_ui: type"},
+		{`{"voicemail_number":"*97\nx"}`, "voicemail_number: pattern"},
+		{`{"dtmf":"loud"}`, "dtmf: enum"},
+		{`{"keep_alive":3601}`, "keep_alive: maximum"},
+		{`{"forward":{"timeout":0}}`, "forward.timeout: minimum"},
+		{`{"forward":{"busy":"` + strings.Repeat("1", 36) + `"}}`, "forward.busy: maxLength"},
+		{`{"feature_codes":{"pikcup":"**"}}`, "feature_codes.pikcup: additionalProperties"},
+		{`{"digitmap":"say \"hello\""}`, "digitmap: pattern"},
+		{`{"digit_timeout":15}`, "digit_timeout: maximum"},
+		{`{"time_format":"13"}`, "time_format: enum"},
+		{`{"date_format":"D.M.Y"}`, "date_format: enum"},
+		{`{"logs":{"level":"all"}}`, "logs.level: enum"},
+		{`{"logs":{"syslog_host":"a b"}}`, "logs.syslog_host: pattern"},
+		{`{"logs":{"syslog_port":0}}`, "logs.syslog_port: minimum"},
+		{`{"network":{"vlan":4095}}`, "network.vlan: maximum"},
+		{`{"network":{"dscp_audio":-1}}`, "network.dscp_audio: minimum"},
+		{`{"firmware":"../secret"}`, "firmware: pattern"},
+		{`{"logo":"file:///etc/passwd"}`, "logo: pattern"},
+		{`{"ringtones":["a/.hidden"]}`, "ringtones.0: pattern"},
+		{`{"combo_keys":{"1":{"type":"line","line":0}}}`, "combo_keys.1: not_one_schema_valid"},
+	} {
+		b.do("PUT", b.devices(), `{"data":{"name":"x","provision":`+tt.provision+`}}`).rejects("provision." + tt.want)
+	}
+}
+
 func TestValidationDetail(t *testing.T) {
 	b := newBench(t)
 	r := b.do("PUT", b.devices(), `{"data":{"sip":{"password":"abc","method":"x"},"extra":{"a":1}}}`)

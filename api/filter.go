@@ -33,7 +33,7 @@ var privateMembers = []string{
 }
 
 // The members of documents that are secrets.
-var secretMembers = []string{"password", "sip.password", "hotdesk.pin"}
+var secretMembers = []string{"password", "sip.password", "hotdesk.pin", "provision.admin_password", "provision.user_password"}
 
 // reachable reports whether a filter may ask about a path. An answer that
 // depends on a secret would let whoever may list guess it piece by piece.

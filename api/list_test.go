@@ -188,12 +188,12 @@ func TestUserFilters(t *testing.T) {
 // What a secret is must never decide what a list shows.
 func TestFiltersAreNoOracle(t *testing.T) {
 	b := newBench(t)
-	path := b.device(`{"name":"x","sip":{"username":"ann","password":"s3cret-1"}}`)
+	path := b.device(`{"name":"x","sip":{"username":"ann","password":"s3cret-1"},"provision":{"admin_password":"s3cret-1","user_password":"s3cret-1"}}`)
 	d, err := b.store.Device(t.Context(), b.master.ID, path[len(path)-32:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"sip.password", "sip.password.x", "password", "pvt_http_password", "pvt_md5_auth", "pvt_api_key", "_anything"} {
+	for _, secret := range []string{"sip.password", "sip.password.x", "provision.admin_password", "provision.user_password", "password", "pvt_http_password", "pvt_md5_auth", "pvt_api_key", "_anything"} {
 		for _, value := range []string{"s3cret-1", "wrong", "", d.HTTPPassword.Reveal(), `["s3cret-1"]`} {
 			for _, filter := range []string{"filter_", "filter_not_"} {
 				if got := b.do("GET", b.devices()+"?"+filter+secret+"="+url.QueryEscape(value), "").names(); len(got) != 0 {

@@ -145,6 +145,7 @@ type Key struct {
 	HasValue bool
 	Label    string
 	HasLabel bool // a label was given, possibly ""
+	Line     int  // SIP line that it belongs to, from 1; 0 = not said
 }
 
 // Keys are a container's keys by ascending number.
@@ -178,11 +179,16 @@ func parseKey(raw json.RawMessage) (Key, bool) {
 	var stored struct {
 		Type  string          `json:"type"`
 		Value json.RawMessage `json:"value"`
+		Line  json.RawMessage `json:"line"`
 	}
 	if json.Unmarshal(raw, &stored) != nil || stored.Type == "" {
 		return Key{}, false
 	}
 	key := Key{Type: stored.Type}
+	if line, ok := scalarText(stored.Line); ok {
+		n, _ := strconv.ParseUint(line, 10, 16)
+		key.Line = int(n)
+	}
 	var labelled struct {
 		Label *string         `json:"label"`
 		Value json.RawMessage `json:"value"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -74,6 +75,39 @@ func (d Document) Text(path string) string {
 	v, _ := d.Lookup(path)
 	s, _ := v.(string)
 	return s
+}
+
+// Flag is the boolean at a dotted path, otherwise when there is none.
+func (d Document) Flag(path string, otherwise bool) bool {
+	v, _ := d.Lookup(path)
+	if flag, ok := v.(bool); ok {
+		return flag
+	}
+	return otherwise
+}
+
+// Int is the whole number at a dotted path; false when there is none.
+func (d Document) Int(path string) (int, bool) {
+	v, _ := d.Lookup(path)
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	whole, err := strconv.Atoi(n.String())
+	return whole, err == nil
+}
+
+// Texts are the strings of the list at a dotted path.
+func (d Document) Texts(path string) []string {
+	v, _ := d.Lookup(path)
+	list, _ := v.([]any)
+	var texts []string
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			texts = append(texts, s)
+		}
+	}
+	return texts
 }
 
 // Set puts v at a dotted path, making the objects on the way.

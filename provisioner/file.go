@@ -68,12 +68,8 @@ func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar
 
 // commonInput derives what a file without a MAC is made of: nothing of a
 // device, so that every phone gets the same bytes.
-func (b *brand) commonInput(account *models.Account, model modelKey) (viewInput, error) {
-	s, err := b.commonSettings(account)
-	if err != nil {
-		return viewInput{}, err
-	}
-	return viewInput{brand: b, model: b.model(model.family, model.model), settings: s, account: account}, nil
+func (b *brand) commonInput(account *models.Account, model modelKey) viewInput {
+	return viewInput{brand: b, model: b.model(model.family, model.model), settings: b.commonSettings(account), account: account}
 }
 
 // deviceFiles are the files of a brand that a device could ask for, by role in

@@ -13,27 +13,38 @@ type key struct {
 	Type   string // one of the models.Key constants
 	Value  string // what is monitored or dialled
 	Label  string
+	Line   int // SIP line that it belongs to, from 1
 }
 
 // The type of a line key without a function.
 const keyNone = "none"
 
-// parkPrefix is Kazoo's feature code for parking: *3 and the slot.
-const parkPrefix = "*3"
+// keysOf reads the combo and feature keys of merged layers.
+func keysOf(doc models.Document) (models.ProvisionSettings, error) {
+	stored := models.Document{}
+	for _, path := range []string{"provision.combo_keys", "provision.feature_keys"} {
+		if keys, ok := doc.Lookup(path); ok {
+			stored.Set(path, keys)
+		}
+	}
+	typed, err := models.ParseDeviceSettings(stored)
+	return typed.Provision, err
+}
 
 // resolveKeys gives each key its value and label. A key whose user is unknown,
 // or whose user has no presence id, is left out, and so is an unknown type.
-func resolveKeys(stored models.Keys, users []*models.User) []key {
+// park is the feature code for parking: before a slot, it parks or picks up.
+func resolveKeys(stored models.Keys, users []*models.User, park string) []key {
 	var keys []key
 	for _, k := range stored {
-		if value, label, ok := resolveKey(k, users); ok {
-			keys = append(keys, key{Number: k.Number, Type: k.Type, Value: value, Label: label})
+		if value, label, ok := resolveKey(k, users, park); ok {
+			keys = append(keys, key{Number: k.Number, Type: k.Type, Value: value, Label: label, Line: max(k.Line, 1)})
 		}
 	}
 	return keys
 }
 
-func resolveKey(k models.Key, users []*models.User) (value, label string, ok bool) {
+func resolveKey(k models.Key, users []*models.User, park string) (value, label string, ok bool) {
 	if k.Type == models.KeyLine {
 		return "", "", true
 	}
@@ -42,9 +53,9 @@ func resolveKey(k models.Key, users []*models.User) (value, label string, ok boo
 	}
 	switch k.Type {
 	case models.KeyPresence, models.KeyPersonalParking:
-		return userKey(k, users)
+		return userKey(k, users, park)
 	case models.KeyParking:
-		return parkPrefix + k.Value, labelOr(k, "Park "+k.Value), true
+		return park + k.Value, labelOr(k, "Park "+k.Value), true
 	case models.KeySpeedDial:
 		return k.Value, labelOr(k, k.Value), true
 	}
@@ -52,7 +63,7 @@ func resolveKey(k models.Key, users []*models.User) (value, label string, ok boo
 }
 
 // userKey is a presence or personal_parking key: its value is a user's id.
-func userKey(k models.Key, users []*models.User) (value, label string, ok bool) {
+func userKey(k models.Key, users []*models.User, park string) (value, label string, ok bool) {
 	i := slices.IndexFunc(users, func(u *models.User) bool { return u.ID == k.Value })
 	if i < 0 || users[i].PresenceID == "" {
 		return "", "", false
@@ -61,7 +72,7 @@ func userKey(k models.Key, users []*models.User) (value, label string, ok bool) 
 	if k.Type == models.KeyPresence {
 		return u.PresenceID, labelOr(k, u.Label()), true
 	}
-	return parkPrefix + u.PresenceID, labelOr(k, strings.TrimSpace("Park "+u.Label())), true
+	return park + u.PresenceID, labelOr(k, strings.TrimSpace("Park "+u.Label())), true
 }
 
 // labelOr is the label given with the key, even an empty one, else another.
@@ -72,27 +83,26 @@ func labelOr(k models.Key, other string) string {
 	return other
 }
 
-// keyUserIDs are the ids of the users that a phone's keys name, sorted, each
-// once. Keys may also come from the layers below the device.
-func keyUserIDs(phone *models.Phone) []string {
-	ids := userIDs(phone.Device.Provision)
+// namedUserIDs are the ids of the users that a phone's keys and hotdesks name,
+// sorted, each once. Keys may also come from the layers below the device.
+func namedUserIDs(phone *models.Phone) []string {
+	ids := keyUserIDs(phone.Device.Provision)
 	below := []models.Document{phone.Account.Document}
 	if phone.Owner != nil {
 		below = append(below, phone.Owner.Document)
+	} else {
+		ids = append(ids, hotdeskUsers(phone)...)
 	}
 	for _, doc := range below {
-		if keys, ok := doc["provision"]; ok {
-			typed, err := models.ParseDeviceSettings(models.Document{"provision": keys})
-			if err == nil {
-				ids = append(ids, userIDs(typed.Provision)...)
-			}
+		if keys, err := keysOf(doc); err == nil {
+			ids = append(ids, keyUserIDs(keys)...)
 		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
-func userIDs(p models.ProvisionSettings) []string {
+func keyUserIDs(p models.ProvisionSettings) []string {
 	var ids []string
 	for _, k := range slices.Concat(p.ComboKeys, p.FeatureKeys) {
 		if (k.Type == models.KeyPresence || k.Type == models.KeyPersonalParking) && models.ValidID(k.Value) {
@@ -110,6 +120,7 @@ type lineKey struct {
 	Value    string
 	Label    string
 	Nth      int // among the keys with a function other than line, from 1; 0 for the rest
+	Line     int // SIP line that it belongs to, from 1
 }
 
 // placeKeys puts combo and feature keys on the physical keys. A combo key
@@ -118,10 +129,10 @@ type lineKey struct {
 func (r KeyRules) placeKeys(combos, features []key, count int) []lineKey {
 	keys := make([]lineKey, count)
 	for i := range keys {
-		keys[i] = lineKey{Position: i + 1, Type: keyNone}
+		keys[i] = lineKey{Position: i + 1, Type: keyNone, Line: 1}
 	}
 	r.Combo.place(keys, combos)
-	r.Combo.place(keys, []key{{Number: 1 - r.Combo.First, Type: models.KeyLine}})
+	r.Combo.place(keys, []key{{Number: 1 - r.Combo.First, Type: models.KeyLine, Line: 1}})
 	r.Feature.place(keys, features)
 	nth := 0
 	for i := range keys {
@@ -139,6 +150,6 @@ func (r KeyRule) place(keys []lineKey, assigned []key) {
 		if i < 0 || i >= len(keys) || keys[i].Type != keyNone {
 			continue
 		}
-		keys[i] = lineKey{Position: i + 1, Type: k.Type, Code: r.Codes[k.Type], Value: k.Value, Label: k.Label}
+		keys[i] = lineKey{Position: i + 1, Type: k.Type, Code: r.Codes[k.Type], Value: k.Value, Label: k.Label, Line: k.Line}
 	}
 }

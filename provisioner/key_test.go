@@ -20,21 +20,23 @@ func TestResolveKeys(t *testing.T) {
 		name, stored string
 		want         []key
 	}{
-		{"line ignores its value", `{"type": "line", "value": "9"}`, []key{{Type: "line"}}},
-		{"presence", `{"type": "presence", "value": "` + annID + `"}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Ann Lee"}}},
-		{"presence with label", `{"type": "presence", "value": {"value": "` + annID + `", "label": "Boss"}}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Boss"}}},
-		{"presence with an empty label", `{"type": "presence", "value": {"value": "` + annID + `", "label": ""}}`, []key{{Type: "presence", Value: "1001@acme.example.com"}}},
-		{"presence object without label", `{"type": "presence", "value": {"value": "` + annID + `"}}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Ann Lee"}}},
+		{"line ignores its value", `{"type": "line", "value": "9"}`, []key{{Type: "line", Line: 1}}},
+		{"presence", `{"type": "presence", "value": "` + annID + `"}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Ann Lee", Line: 1}}},
+		{"presence with label", `{"type": "presence", "value": {"value": "` + annID + `", "label": "Boss"}}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Boss", Line: 1}}},
+		{"presence with an empty label", `{"type": "presence", "value": {"value": "` + annID + `", "label": ""}}`, []key{{Type: "presence", Value: "1001@acme.example.com", Line: 1}}},
+		{"presence object without label", `{"type": "presence", "value": {"value": "` + annID + `"}}`, []key{{Type: "presence", Value: "1001@acme.example.com", Label: "Ann Lee", Line: 1}}},
 		{"user without presence id", `{"type": "presence", "value": "` + bobID + `"}`, nil},
 		{"unknown user", `{"type": "presence", "value": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb9"}`, nil},
-		{"personal parking", `{"type": "personal_parking", "value": "` + annID + `"}`, []key{{Type: "personal_parking", Value: "*31001@acme.example.com", Label: "Park Ann Lee"}}},
-		{"personal parking with label", `{"type": "personal_parking", "value": {"value": "` + annID + `", "label": "Mine"}}`, []key{{Type: "personal_parking", Value: "*31001@acme.example.com", Label: "Mine"}}},
-		{"personal parking of the nameless", `{"type": "personal_parking", "value": "` + nameless.ID + `"}`, []key{{Type: "personal_parking", Value: "*31003", Label: "Park"}}},
-		{"parking number", `{"type": "parking", "value": 3}`, []key{{Type: "parking", Value: "*33", Label: "Park 3"}}},
-		{"parking text", `{"type": "parking", "value": "3"}`, []key{{Type: "parking", Value: "*33", Label: "Park 3"}}},
-		{"parking with label", `{"type": "parking", "value": {"value": 3, "label": "Lot"}}`, []key{{Type: "parking", Value: "*33", Label: "Lot"}}},
-		{"speed dial", `{"type": "speed_dial", "value": "1001"}`, []key{{Type: "speed_dial", Value: "1001", Label: "1001"}}},
-		{"speed dial with label", `{"type": "speed_dial", "value": {"value": "1001", "label": "Desk"}}`, []key{{Type: "speed_dial", Value: "1001", Label: "Desk"}}},
+		{"personal parking", `{"type": "personal_parking", "value": "` + annID + `"}`, []key{{Type: "personal_parking", Value: "*31001@acme.example.com", Label: "Park Ann Lee", Line: 1}}},
+		{"personal parking with label", `{"type": "personal_parking", "value": {"value": "` + annID + `", "label": "Mine"}}`, []key{{Type: "personal_parking", Value: "*31001@acme.example.com", Label: "Mine", Line: 1}}},
+		{"personal parking of the nameless", `{"type": "personal_parking", "value": "` + nameless.ID + `"}`, []key{{Type: "personal_parking", Value: "*31003", Label: "Park", Line: 1}}},
+		{"parking number", `{"type": "parking", "value": 3}`, []key{{Type: "parking", Value: "*33", Label: "Park 3", Line: 1}}},
+		{"parking text", `{"type": "parking", "value": "3"}`, []key{{Type: "parking", Value: "*33", Label: "Park 3", Line: 1}}},
+		{"parking with label", `{"type": "parking", "value": {"value": 3, "label": "Lot"}}`, []key{{Type: "parking", Value: "*33", Label: "Lot", Line: 1}}},
+		{"speed dial", `{"type": "speed_dial", "value": "1001"}`, []key{{Type: "speed_dial", Value: "1001", Label: "1001", Line: 1}}},
+		{"on the second line", `{"type": "speed_dial", "value": "1001", "line": 2}`, []key{{Type: "speed_dial", Value: "1001", Label: "1001", Line: 2}}},
+		{"on a line that is none", `{"type": "speed_dial", "value": "1001", "line": -2}`, []key{{Type: "speed_dial", Value: "1001", Label: "1001", Line: 1}}},
+		{"speed dial with label", `{"type": "speed_dial", "value": {"value": "1001", "label": "Desk"}}`, []key{{Type: "speed_dial", Value: "1001", Label: "Desk", Line: 1}}},
 		{"without a value", `{"type": "speed_dial"}`, nil},
 		{"unknown type", `{"type": "teleport", "value": "1"}`, nil},
 		{"null", `null`, nil},
@@ -45,7 +47,7 @@ func TestResolveKeys(t *testing.T) {
 			if err := json.Unmarshal([]byte(`{"0": `+tt.stored+`}`), &stored); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, resolveKeys(stored, users)); diff != "" {
+			if diff := cmp.Diff(tt.want, resolveKeys(stored, users, "*3")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -57,9 +59,11 @@ func TestPlaceKeys(t *testing.T) {
 		Combo:   KeyRule{First: 1, Codes: map[string]string{"line": "15", "presence": "16"}},
 		Feature: KeyRule{First: 2, Codes: map[string]string{"presence": "f16"}},
 	}
-	none := func(position int) lineKey { return lineKey{Position: position, Type: keyNone} }
-	firstLine := lineKey{Position: 1, Type: "line", Code: "15"}
-	blf := func(number int) key { return key{Number: number, Type: "presence", Value: "1001", Label: "Ann"} }
+	none := func(position int) lineKey { return lineKey{Position: position, Type: keyNone, Line: 1} }
+	firstLine := lineKey{Position: 1, Type: "line", Code: "15", Line: 1}
+	blf := func(number int) key {
+		return key{Number: number, Type: "presence", Value: "1001", Label: "Ann", Line: 2}
+	}
 	tests := []struct {
 		name             string
 		combos, features []key
@@ -68,12 +72,12 @@ func TestPlaceKeys(t *testing.T) {
 	}{
 		{"nothing assigned", nil, nil, 3, []lineKey{firstLine, none(2), none(3)}},
 		{"no keys at all", []key{blf(0)}, []key{blf(0)}, 0, []lineKey{}},
-		{"combo keys", []key{blf(1)}, nil, 3, []lineKey{firstLine, {2, "presence", "16", "1001", "Ann", 1}, none(3)}},
-		{"a combo key on the first", []key{blf(0)}, nil, 2, []lineKey{{1, "presence", "16", "1001", "Ann", 1}, none(2)}},
-		{"feature keys", nil, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "presence", "f16", "1001", "Ann", 1}, {3, "presence", "f16", "1001", "Ann", 2}}},
-		{"combo wins", []key{{Number: 1, Type: "line"}}, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "line", "15", "", "", 0}, {3, "presence", "f16", "1001", "Ann", 1}}},
+		{"combo keys", []key{blf(1)}, nil, 3, []lineKey{firstLine, {2, "presence", "16", "1001", "Ann", 1, 2}, none(3)}},
+		{"a combo key on the first", []key{blf(0)}, nil, 2, []lineKey{{1, "presence", "16", "1001", "Ann", 1, 2}, none(2)}},
+		{"feature keys", nil, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "presence", "f16", "1001", "Ann", 1, 2}, {3, "presence", "f16", "1001", "Ann", 2, 2}}},
+		{"combo wins", []key{{Number: 1, Type: "line", Line: 1}}, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "line", "15", "", "", 0, 1}, {3, "presence", "f16", "1001", "Ann", 1, 2}}},
 		{"beyond the last key", []key{blf(7)}, []key{blf(7)}, 2, []lineKey{firstLine, none(2)}},
-		{"type without a code", []key{{Number: 1, Type: "parking", Value: "*33"}}, nil, 2, []lineKey{firstLine, {2, "parking", "", "*33", "", 1}}},
+		{"type without a code", []key{{Number: 1, Type: "parking", Value: "*33", Line: 1}}, nil, 2, []lineKey{firstLine, {2, "parking", "", "*33", "", 1, 1}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +92,7 @@ func TestKeyUsers(t *testing.T) {
 	phone := newPhone(t, `{}`, `{"provision": {"combo_keys": {"1": {"type": "presence", "value": "`+annID+`"}}}}`,
 		`{"provision": {"feature_keys": {"0": {"type": "personal_parking", "value": {"value": "`+bobID+`"}},
 		  "1": {"type": "presence", "value": "`+bobID+`"}, "2": {"type": "speed_dial", "value": "`+annID+`"}, "3": {"type": "presence", "value": "no id"}}}}`)
-	if diff := cmp.Diff([]string{annID, bobID}, keyUserIDs(phone)); diff != "" {
+	if diff := cmp.Diff([]string{annID, bobID}, namedUserIDs(phone)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -105,7 +109,7 @@ func FuzzKeys(f *testing.F) {
 			return
 		}
 		count = max(0, min(count, maxLineKeys))
-		resolved := resolveKeys(stored, nil)
+		resolved := resolveKeys(stored, nil, "*3")
 		placed := rules.placeKeys(resolved, resolved, count)
 		if len(placed) != count {
 			t.Fatalf("%d keys, want %d", len(placed), count)

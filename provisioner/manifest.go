@@ -4,21 +4,22 @@ package provisioner
 // templates: templates/<brand>/manifest.yaml. Adding a brand or a model is
 // writing one of these, never Go.
 type Manifest struct {
-	Brand      string            `yaml:"brand"`       // the folder's name, compared with provision.endpoint_brand
-	Label      string            `yaml:"label"`       // as the vendor writes itself
-	OUIs       []string          `yaml:"ouis"`        // first six hex digits of its MACs: a hint, never proof
-	UserAgents []string          `yaml:"user_agents"` // regular expressions; groups model, firmware, mac
-	CheckSync  CheckSync         `yaml:"check_sync"`
-	Files      []FileRule        `yaml:"files"` // in matching order
-	Keys       KeyRules          `yaml:"keys"`
-	Codecs     []CodecRule       `yaml:"codecs"`     // every codec the brand can switch
-	Languages  map[string]string `yaml:"languages"`  // "de", "fr-ca" -> the vendor's word; longest match wins
-	Transports map[string]string `yaml:"transports"` // "udp", "tcp", "tls", "auto" -> the vendor's word
-	Defaults   map[string]any    `yaml:"defaults"`   // a device document laid under account, owner and device
-	Model      Capabilities      `yaml:"model"`      // of a model that is not listed
-	Families   map[string]Family `yaml:"families"`
-	Phone      PhoneScript       `yaml:"phone"` // how `dialtone phone` plays this brand
-	Parameters ParameterRules    `yaml:"parameters"`
+	Brand       string            `yaml:"brand"`       // the folder's name, compared with provision.endpoint_brand
+	Label       string            `yaml:"label"`       // as the vendor writes itself
+	OUIs        []string          `yaml:"ouis"`        // first six hex digits of its MACs: a hint, never proof
+	UserAgents  []string          `yaml:"user_agents"` // regular expressions; groups model, firmware, mac
+	CheckSync   CheckSync         `yaml:"check_sync"`
+	Files       []FileRule        `yaml:"files"` // in matching order
+	Keys        KeyRules          `yaml:"keys"`
+	Codecs      []CodecRule       `yaml:"codecs"`       // every audio codec the brand can switch
+	VideoCodecs []CodecRule       `yaml:"video_codecs"` // the same for video
+	Languages   map[string]string `yaml:"languages"`    // "de", "fr-ca" -> the vendor's word; longest match wins
+	Transports  map[string]string `yaml:"transports"`   // "udp", "tcp", "tls", "auto" -> the vendor's word
+	Defaults    map[string]any    `yaml:"defaults"`     // a device document laid under account, owner and device
+	Model       Capabilities      `yaml:"model"`        // of a model that is not listed
+	Families    map[string]Family `yaml:"families"`
+	Phone       PhoneScript       `yaml:"phone"` // how `dialtone phone` plays this brand
+	Parameters  ParameterRules    `yaml:"parameters"`
 }
 
 // ParameterRules say where in rendered files the brand's parameters are, so
@@ -68,9 +69,10 @@ type KeyRule struct {
 	Codes map[string]string `yaml:"codes"` // Kazoo key type -> the vendor's type code
 }
 
-// A CodecRule maps a codec of the API to the vendor's name for it.
+// A CodecRule maps a codec of the API to the vendor's name for it. The names
+// are those of media.audio.codecs or media.video.codecs.
 type CodecRule struct {
-	Names []string `yaml:"names"` // as in media.audio.codecs: ["PCMU"], ["G7221@32000h", "G722_32"]; none = only switched off
+	Names []string `yaml:"names"` // ["PCMU"], ["G7221@32000h", "G722_32"]; none = only switched off
 	Code  string   `yaml:"code"`
 }
 

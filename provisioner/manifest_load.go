@@ -161,7 +161,8 @@ func (c *manifestCheck) run(folder string) {
 		c.bad("$.transports", "transports needs udp: what stands in for an unknown one")
 	}
 	c.checkKeys()
-	c.checkCodecs()
+	c.checkCodecs("codecs", c.brand.Codecs)
+	c.checkCodecs("video_codecs", c.brand.VideoCodecs)
 	c.checkDefaults()
 	c.checkCapabilities("$.model", m.Model)
 	if m.Model.Lines == 0 {
@@ -185,10 +186,10 @@ func (c *manifestCheck) checkKeys() {
 	}
 }
 
-func (c *manifestCheck) checkCodecs() {
+func (c *manifestCheck) checkCodecs(member string, codecs []CodecRule) {
 	codes, names := map[string]bool{}, map[string]bool{}
-	for i, codec := range c.brand.Codecs {
-		at := fmt.Sprintf("$.codecs[%d]", i)
+	for i, codec := range codecs {
+		at := fmt.Sprintf("$.%s[%d]", member, i)
 		if codec.Code == "" {
 			c.bad(at, "a codec needs a code")
 		}

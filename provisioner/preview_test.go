@@ -12,9 +12,10 @@ func TestPreviewHoldsNoSecret(t *testing.T) {
 	manifest := strings.Replace(acmeManifest, "timezone: Etc/UTC", "timezone: Etc/UTC\n  provision: {admin_password: canary-default}", 1)
 	text := `a = {{ lines.0.password }} {{ lines.0.password|upper }} {{ lines.0.password|first }}
 b = {{ server.password }} {{ server.url }}
-c = {{ device.provision.admin_password }} {{ device.provision.unlock_pin }} {{ device.custom.secret }}
+c = {{ security.admin_password }}{{ device.provision.admin_password }} {{ device.provision.unlock_pin }} {{ device.custom.secret }}
 d = {{ owner.pin }} {{ account.voicemail_pin }}
 e = {{ device.name }} {{ device.custom.shown }}
+f = {{ security.user_password }}
 `
 	if !strings.Contains(manifest, "canary-default") {
 		t.Fatal("the manifest has no defaults to change")

@@ -62,7 +62,7 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	if err != nil {
 		return Report{}, err
 	}
-	users, err := s.keyUsers(ctx, phone)
+	users, err := s.namedUsers(ctx, phone)
 	if err != nil {
 		return Report{}, err
 	}

@@ -180,10 +180,7 @@ func (c *Catalog) renderSample(b *brand, s sample, t target) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	common, err := b.commonInput(phone.Account, b.byName[t.model.Name])
-	if err != nil {
-		return nil, err
-	}
+	common := b.commonInput(phone.Account, b.byName[t.model.Name])
 	own.server = server{URL: sampleURL, Username: mac.String(), Password: phone.Device.HTTPPassword}
 	common.server = server{URL: sampleURL}
 	var files []File

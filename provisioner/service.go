@@ -90,7 +90,7 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
 	}
-	users, err := s.keyUsers(ctx, phone)
+	users, err := s.namedUsers(ctx, phone)
 	if err != nil {
 		return File{}, err
 	}
@@ -109,15 +109,15 @@ func (s *Service) CommonFile(ctx context.Context, account *models.Account, name 
 	return s.commonFile(ctx, c, account, req.Name, files[0])
 }
 
-// keyUsers reads the users that the phone's keys name, in one query.
-func (s *Service) keyUsers(ctx context.Context, phone *models.Phone) ([]*models.User, error) {
-	ids := keyUserIDs(phone)
+// namedUsers reads the users that the phone's keys and hotdesks name, in one query.
+func (s *Service) namedUsers(ctx context.Context, phone *models.Phone) ([]*models.User, error) {
+	ids := namedUserIDs(phone)
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	users, err := s.store.UsersByID(ctx, phone.Account.ID, ids)
 	if err != nil {
-		return nil, fmt.Errorf("device %s, users of its keys: %w", phone.Device.ID, err)
+		return nil, fmt.Errorf("device %s, users that it names: %w", phone.Device.ID, err)
 	}
 	return users, nil
 }
@@ -155,10 +155,7 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 	k := s.newKey(c, b.Brand, file.rule.Role, name)
 	k.document(account.Meta)
 	f, err := s.cached(ctx, k, func() (File, error) {
-		in, err := b.commonInput(account, file.model)
-		if err != nil {
-			return File{}, err
-		}
+		in := b.commonInput(account, file.model)
 		in.now = s.opts.Now()
 		in.server.URL = s.URL(account)
 		return c.renderFile(name, file.rule, in)

@@ -1,10 +1,7 @@
 package provisioner
 
 import (
-	"cmp"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dialtone/models"
@@ -13,69 +10,56 @@ import (
 // settings is what a phone is to be set to, before any vendor's words: the
 // layers account, owner and device over the manifest's defaults.
 type settings struct {
-	models.DeviceSettings
-	document models.Document // the merged layers, for members without a typed view
+	document models.Document // the merged layers
 	lines    []line
 	features []key // feature keys by number
 	combos   []key // combo keys by number
-}
-
-// A line is the phone's SIP account.
-type line struct {
-	Enabled     bool
-	Username    string
-	Password    models.Secret // "" while the line is disabled
-	Realm       string        // the SIP domain
-	DisplayName string        // as callees see it
-	Label       string        // beside the line key
-	Proxy       string        // host that requests are sent to
-	ProxyPort   int           // 0: found by DNS
-	Transport   string        // "udp", "tcp", "tls" or "auto"
-	Expires     int           // seconds
-	SRTP        string        // "off", "optional" or "required"
 }
 
 // identityMembers say who an account or user is. They are not handed down.
 var identityMembers = []string{
 	"id", "name", "enabled", "realm", "username", "email", "first_name", "last_name", "password", "owner_id",
 	"mac_address", "device_type", "sip.username", "sip.password", "sip.realm", "sip.method", "sip.ip",
-	"provision.id", "provision.endpoint_brand", "provision.endpoint_family", "provision.endpoint_model",
+	"provision.id", "provision.endpoint_brand", "provision.endpoint_family", "provision.endpoint_model", "provision.lines",
 }
 
 // blankMembers count as absent when empty: the layer below holds.
 var blankMembers = []string{"timezone", "language", "ntp_server", "sip.proxy", "sip.transport"}
 
-// deriveSettings applies Kazoo's rules. users are those the keys name; keys of
-// others are left out.
+// deriveSettings applies Kazoo's rules. users are those the phone names, see
+// namedUserIDs; keys of others are left out.
 func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, registrar string) (settings, error) {
-	layers := []models.Document{b.defaults, handedDown(phone.Account.Document)}
+	s := settings{document: b.layers(phone)}
+	if phone.Device.SIP.Username != "" {
+		s.lines = []line{b.deriveLine(1, phone, s.document, users, registrar)}
+	}
+	keys, err := keysOf(s.document)
+	park := featureCode(s.document, codePark)
+	s.features = resolveKeys(keys.FeatureKeys, users, park)
+	s.combos = resolveKeys(keys.ComboKeys, users, park)
+	return s, err
+}
+
+// layers are the documents that count for a device, laid over each other.
+func (b *brand) layers(phone *models.Phone) models.Document {
+	docs := []models.Document{b.defaults, handedDown(phone.Account.Document)}
 	if phone.Owner != nil {
-		layers = append(layers, handedDown(phone.Owner.Document))
+		docs = append(docs, handedDown(phone.Owner.Document))
 	}
-	s, err := mergeLayers(append(layers, phone.Device.Document)...)
-	if err != nil {
-		return settings{}, err
-	}
-	if s.SIP.Username != "" {
-		s.lines = []line{b.deriveLine(phone, &s, registrar)}
-	}
-	s.features = resolveKeys(s.Provision.FeatureKeys, users)
-	s.combos = resolveKeys(s.Provision.ComboKeys, users)
-	return s, nil
+	return mergeLayers(append(docs, phone.Device.Document)...)
 }
 
 // commonSettings are those that hold for every device of an account.
-func (b *brand) commonSettings(account *models.Account) (settings, error) {
-	return mergeLayers(b.defaults, handedDown(account.Document))
+func (b *brand) commonSettings(account *models.Account) settings {
+	return settings{document: mergeLayers(b.defaults, handedDown(account.Document))}
 }
 
-func mergeLayers(layers ...models.Document) (settings, error) {
+func mergeLayers(layers ...models.Document) models.Document {
 	merged := models.Document{}
 	for _, layer := range layers {
 		merged = models.Overlay(merged, present(layer))
 	}
-	typed, err := models.ParseDeviceSettings(merged)
-	return settings{DeviceSettings: typed, document: merged}, err
+	return merged
 }
 
 // handedDown is what of an account or owner holds for its devices too.
@@ -114,117 +98,77 @@ func present(doc models.Document) models.Document {
 	return out
 }
 
-func (b *brand) deriveLine(phone *models.Phone, s *settings, registrar string) line {
-	l := line{
-		Enabled:     phone.Enabled(),
-		Username:    s.SIP.Username,
-		Password:    s.SIP.Password,
-		Realm:       phone.Realm(),
-		DisplayName: displayName(phone),
-		Transport:   b.transport(s.SIP.Transport),
-		Expires:     cmp.Or(max(s.SIP.ExpireSeconds, 0), 300),
-		SRTP:        srtpMode(s.Media),
-	}
-	if !l.Enabled {
-		l.Password = ""
-	}
-	l.Label = l.DisplayName
-	if phone.Owner != nil && phone.Owner.Label() != "" {
-		l.Label = phone.Owner.Label()
-	}
-	l.Proxy, l.ProxyPort = splitHostPort(cmp.Or(s.SIP.Proxy, registrar, l.Realm))
-	if l.ProxyPort == 0 {
-		l.ProxyPort = defaultPort(l.Transport)
-	}
-	return l
-}
-
-// transport is one that the brand has a word for, UDP when it has none.
-func (b *brand) transport(name string) string {
-	name = strings.ToLower(name)
-	if _, ok := b.Transports[name]; ok {
-		return name
-	}
-	return "udp"
-}
-
-// displayName is the first of: the device's name, the owner's first and last
-// name, the account's name.
-func displayName(phone *models.Phone) string {
-	owner := ""
-	if phone.Owner != nil {
-		owner = strings.TrimSpace(phone.Owner.FirstName + " " + phone.Owner.LastName)
-	}
-	return cmp.Or(phone.Device.Name, owner, phone.Account.Name)
-}
-
-func srtpMode(media models.MediaSettings) string {
-	switch {
-	case !slices.Contains(media.Encryption.Methods, "srtp"):
-		return "off"
-	case media.Encryption.EnforceSecurity:
-		return "required"
-	}
-	return "optional"
-}
-
-// splitHostPort reads host, host:port or [v6]:port; the port is 0 when there
-// is none.
-func splitHostPort(hostport string) (string, int) {
-	host, text, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]"), 0
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return host, 0
-	}
-	return host, int(port)
-}
-
-// defaultPort of a transport (RFC 3261, section 19.1.2); 0 for "auto", where
-// DNS tells transport and port.
-func defaultPort(transport string) int {
-	switch transport {
-	case "auto":
-		return 0
-	case "tls":
-		return 5061
-	}
-	return 5060
-}
-
 // maxCodecs is how many of a codec list count, as Kazoo's four slots.
 const maxCodecs = 4
 
 // selectCodecs maps the listed codecs to the brand's, in order; when that
-// leaves none, the manifest's own list holds. Switched off are the others.
+// leaves none, the manifest's own list holds: a phone cannot do without.
+// Switched off are the others.
 func (b *brand) selectCodecs(listed []string) (on, off []string) {
-	on = b.codecCodes(listed[:min(len(listed), maxCodecs)])
+	on = codecCodes(b.Codecs, listed)
 	if len(on) == 0 {
-		fallback, err := models.ParseDeviceSettings(b.defaults)
-		if err == nil {
-			on = b.codecCodes(fallback.Media.Audio.Codecs)
-		}
+		on = codecCodes(b.Codecs, b.defaults.Texts("media.audio.codecs"))
 	}
-	for _, codec := range b.Codecs {
-		if !slices.Contains(on, codec.Code) {
-			off = append(off, codec.Code)
-		}
-	}
-	return on, off
+	return on, otherCodecs(b.Codecs, on)
 }
 
-func (b *brand) codecCodes(names []string) []string {
+// selectVideoCodecs does so for video, which a phone can do without.
+func (b *brand) selectVideoCodecs(listed []string) (on, off []string) {
+	on = codecCodes(b.VideoCodecs, listed)
+	return on, otherCodecs(b.VideoCodecs, on)
+}
+
+// codecCodes are the vendor's codes of the codecs with these names.
+func codecCodes(rules []CodecRule, names []string) []string {
 	var codes []string
-	for _, name := range names {
-		for _, codec := range b.Codecs {
+	for _, name := range names[:min(len(names), maxCodecs)] {
+		for _, codec := range rules {
 			if slices.Contains(codec.Names, name) && !slices.Contains(codes, codec.Code) {
 				codes = append(codes, codec.Code)
 			}
 		}
 	}
 	return codes
+}
+
+// otherCodecs are the codes of all codecs but those.
+func otherCodecs(rules []CodecRule, on []string) []string {
+	var off []string
+	for _, codec := range rules {
+		if !slices.Contains(on, codec.Code) {
+			off = append(off, codec.Code)
+		}
+	}
+	return off
+}
+
+// The readers of settings: what is absent, or not as it should be, is the
+// default. Documents of manifests, users and accounts are not all checked.
+
+// text is the string at a path; an empty one was meant.
+func text(doc models.Document, path, otherwise string) string {
+	v, _ := doc.Lookup(path)
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return otherwise
+}
+
+// number is the whole number at a path when it is low to high.
+func number(doc models.Document, path string, low, high, otherwise int) int {
+	if n, ok := doc.Int(path); ok && n >= low && n <= high {
+		return n
+	}
+	return otherwise
+}
+
+// choice is the string at a path when it is one of those, of which the first is
+// the default.
+func choice(doc models.Document, path string, of ...string) string {
+	if s := doc.Text(path); slices.Contains(of, s) {
+		return s
+	}
+	return of[0]
 }
 
 // language is the vendor's word for a language tag: "de-AT" is looked up as

@@ -24,24 +24,25 @@ func TestWorkedExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []line{{Enabled: true, Username: "ann1", Password: "s3cret", Realm: "ab12.sip.example", DisplayName: "Desk",
-		Label: "Ann Lee", Proxy: "sip.example.com", ProxyPort: 5060, Transport: "udp", Expires: 300, SRTP: "optional"}}
-	if diff := cmp.Diff(want, s.lines, cmp.Comparer(func(a, b models.Secret) bool { return a == b })); diff != "" {
+	want := []line{{Number: 1, DeviceID: deviceID, Enabled: true, Username: "ann1", Password: "s3cret", Realm: "ab12.sip.example", DisplayName: "Desk",
+		Label: "Ann Lee", PresenceID: "1002", Servers: []sipServer{{"sip.example.com", 5060}}, Transport: "udp", Expires: 300, SRTP: "optional",
+		document: s.document}}
+	if diff := cmp.Diff(want, s.lines, cmp.AllowUnexported(line{}), cmp.Comparer(func(a, b models.Secret) bool { return a == b })); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]key{
-		{Number: 0, Type: "presence", Value: "1002", Label: "Ann Lee"},
-		{Number: 1, Type: "parking", Value: "*33", Label: "Lot"},
+		{Number: 0, Type: "presence", Value: "1002", Label: "Ann Lee", Line: 1},
+		{Number: 1, Type: "parking", Value: "*33", Label: "Lot", Line: 1},
 	}, s.features); diff != "" {
 		t.Errorf("feature keys (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]key{{Number: 2, Type: "line"}}, s.combos); diff != "" {
+	if diff := cmp.Diff([]key{{Number: 2, Type: "line", Line: 1}}, s.combos); diff != "" {
 		t.Errorf("combo keys (-want +got):\n%s", diff)
 	}
-	if s.Timezone != "America/Chicago" {
-		t.Errorf("timezone %q, want the account's", s.Timezone)
+	if zone := s.document.Text("timezone"); zone != "America/Chicago" {
+		t.Errorf("timezone %q, want the account's", zone)
 	}
-	on, _ := b.selectCodecs(s.Media.Audio.Codecs)
+	on, _ := b.selectCodecs(s.document.Texts("media.audio.codecs"))
 	if diff := cmp.Diff([]string{"pcmu", "g722"}, on); diff != "" {
 		t.Errorf("codecs (-want +got):\n%s", diff)
 	}
@@ -132,6 +133,7 @@ func TestEnabled(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	b := loadAcme(t, nil).brands["acme"]
+	users := []*models.User{newUser(t, annID, `{}`), newUser(t, bobID, `{"presence_id": "2002@acme.example.com"}`)}
 	const registrar = "reg.example.com:5070"
 	tests := []struct {
 		name                   string
@@ -144,10 +146,18 @@ func TestLine(t *testing.T) {
 		{"owner with a name member only", `{"name": "Acme"}`, `{"name": "ann"}`, `{"sip": {"username": "u"}}`, line{DisplayName: "Acme", Label: "ann"}},
 		{"realm of the account", `{"realm": "Acme.example.com"}`, "", `{"sip": {"username": "u"}}`, line{Realm: "acme.example.com"}},
 		{"realm of the device", `{"realm": "acme.example.com"}`, "", `{"sip": {"username": "u", "realm": "other.example.com"}}`, line{Realm: "other.example.com"}},
-		{"registrar", `{}`, "", `{"sip": {"username": "u"}}`, line{Proxy: "reg.example.com", ProxyPort: 5070}},
-		{"proxy of the account", `{"sip": {"proxy": "p.example.com"}}`, "", `{"sip": {"username": "u"}}`, line{Proxy: "p.example.com", ProxyPort: 5060}},
-		{"proxy of the device", `{"sip": {"proxy": "p.example.com"}}`, "", `{"sip": {"username": "u", "proxy": "[2001:db8::1]:5080"}}`, line{Proxy: "2001:db8::1", ProxyPort: 5080}},
-		{"tls", `{}`, "", `{"sip": {"username": "u", "proxy": "p.example.com", "transport": "TLS"}}`, line{Transport: "tls", ProxyPort: 5061}},
+		{"registrar", `{}`, "", `{"sip": {"username": "u"}}`, line{Servers: []sipServer{{"reg.example.com", 5070}}}},
+		{"proxy of the account", `{"sip": {"proxy": "p.example.com"}}`, "", `{"sip": {"username": "u"}}`, line{Servers: []sipServer{{"p.example.com", 5060}}}},
+		{"proxy of the device", `{"sip": {"proxy": "p.example.com"}}`, "", `{"sip": {"username": "u", "proxy": "[2001:db8::1]:5080"}}`, line{Servers: []sipServer{{"2001:db8::1", 5080}}}},
+		{"tls", `{}`, "", `{"sip": {"username": "u", "proxy": "p.example.com", "transport": "TLS"}}`, line{Transport: "tls", Servers: []sipServer{{"p.example.com", 5061}}}},
+		{"several proxies", `{}`, "", `{"sip": {"username": "u", "proxy": "a.example.com:5070, b.example.com,,c,d,e"}}`,
+			line{Servers: []sipServer{{"a.example.com", 5070}, {"b.example.com", 5060}, {"c", 5060}, {"d", 5060}}}},
+		{"a list of nothing", `{}`, "", `{"sip": {"username": "u", "proxy": " , "}}`, line{Servers: []sipServer{{"", 5060}}}},
+		{"the owner's presence id", `{}`, `{"presence_id": "1001@acme.example.com"}`, `{"presence_id": "1002", "sip": {"username": "u"}}`, line{PresenceID: "1001"}},
+		{"a hotdesked user's presence id", `{}`, "", `{"hotdesk": {"users": {"` + annID + `": {}, "` + bobID + `": {}, "x": {}}}, "sip": {"username": "u"}}`, line{PresenceID: "2002"}},
+		{"no hotdesks beside an owner", `{}`, `{}`, `{"hotdesk": {"users": {"` + bobID + `": {}}}, "presence_id": "1002", "sip": {"username": "u"}}`, line{PresenceID: "1002"}},
+		{"the username is the presence id", `{"presence_id": "9"}`, "", `{"sip": {"username": "u"}}`, line{PresenceID: "u"}},
+		{"an account that says nonsense", `{"sip": 5, "media": "x", "provision": [1]}`, "", `{"sip": {"username": "u"}}`, line{Transport: "udp", Expires: 300}},
 		{"expires", `{}`, "", `{"sip": {"username": "u", "expire_seconds": 60}}`, line{Expires: 60}},
 		{"expires by default", `{}`, "", `{"sip": {"username": "u"}}`, line{Expires: 300}},
 		{"srtp", `{}`, "", `{"sip": {"username": "u"}, "media": {"encryption": {"methods": ["srtp"], "enforce_security": true}}}`, line{SRTP: "required"}},
@@ -155,7 +165,7 @@ func TestLine(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := b.deriveSettings(newPhone(t, tt.account, tt.owner, tt.device), nil, registrar)
+			s, err := b.deriveSettings(newPhone(t, tt.account, tt.owner, tt.device), users, registrar)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,12 +175,15 @@ func TestLine(t *testing.T) {
 			got := s.lines[0]
 			for member, pair := range map[string][2]any{
 				"DisplayName": {tt.want.DisplayName, got.DisplayName}, "Label": {tt.want.Label, got.Label}, "Realm": {tt.want.Realm, got.Realm},
-				"Proxy": {tt.want.Proxy, got.Proxy}, "Transport": {tt.want.Transport, got.Transport}, "SRTP": {tt.want.SRTP, got.SRTP},
-				"ProxyPort": {tt.want.ProxyPort, got.ProxyPort}, "Expires": {tt.want.Expires, got.Expires},
+				"PresenceID": {tt.want.PresenceID, got.PresenceID}, "Transport": {tt.want.Transport, got.Transport}, "SRTP": {tt.want.SRTP, got.SRTP},
+				"Expires": {tt.want.Expires, got.Expires},
 			} {
 				if pair[0] != "" && pair[0] != 0 && pair[0] != pair[1] {
 					t.Errorf("%s is %v, want %v", member, pair[1], pair[0])
 				}
+			}
+			if diff := cmp.Diff(tt.want.Servers, got.Servers); tt.want.Servers != nil && diff != "" {
+				t.Errorf("servers (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -52,10 +52,11 @@ type graph struct {
 	reads  []read
 }
 
-// A read is a variable at the root of an expression, with its first member.
+// A read is a variable with the members behind it: "time.start.month".
 type read struct {
-	file, root, member string
-	line               int
+	file string
+	path []string
+	line int
 }
 
 // fileScan walks the codes of one file.
@@ -266,9 +267,9 @@ func (s *fileScan) readVariable(c code, i int) {
 		t.text[0] >= '0' && t.text[0] <= '9', slices.Contains(plainWords, t.text):
 		return
 	}
-	r := read{file: s.file, root: t.text, line: t.line}
-	if c.is(i+1, ".") && i+2 < len(c.tokens) {
-		r.member = c.tokens[i+2].text
+	r := read{file: s.file, path: []string{t.text}, line: t.line}
+	for ; c.is(i+1, ".") && i+2 < len(c.tokens); i += 2 {
+		r.path = append(r.path, c.tokens[i+2].text)
 	}
 	s.graph.reads = append(s.graph.reads, r)
 }
@@ -278,13 +279,8 @@ func (s *fileScan) readVariable(c code, i int) {
 func (g *graph) checkNames(files map[string]string) []error {
 	var problems []error
 	for _, r := range g.reads {
-		members, known := viewMembers[r.root]
-		switch {
-		case !known && !g.locals[r.root]:
-			problems = append(problems, &FileError{File: r.file, Line: r.line, Reason: fmt.Sprintf("unknown variable %q", r.root)})
-		case known && members != nil && r.member != "" && !slices.Contains(members, r.member):
-			problems = append(problems, &FileError{File: r.file, Line: r.line,
-				Reason: fmt.Sprintf("unknown variable %q", r.root+"."+r.member)})
+		if unknown := g.unknown(r.path); unknown != "" {
+			problems = append(problems, &FileError{File: r.file, Line: r.line, Reason: fmt.Sprintf("unknown variable %q", unknown)})
 		}
 	}
 	for _, name := range sortedKeys(g.units) {
@@ -296,6 +292,37 @@ func (g *graph) checkNames(files map[string]string) []error {
 		}
 	}
 	return problems
+}
+
+// unknown is how much of a path it takes to name something that no view has;
+// "" when it is all there.
+func (g *graph) unknown(path []string) string {
+	if g.locals[path[0]] {
+		return ""
+	}
+	at := viewShape
+	for i, name := range path {
+		if at = at.member(name); at == nil {
+			return strings.Join(path[:i+1], ".")
+		}
+	}
+	return ""
+}
+
+// member is what a template reads behind a dot; nil when there is nothing.
+func (s *shape) member(name string) *shape {
+	switch s.Type {
+	case typeList:
+		if strings.Trim(name, "0123456789") == "" {
+			return s.Element
+		}
+	case typeObject, typeOpen, typeDocument:
+		if known := s.Members[name]; known != nil || s.Type == typeObject {
+			return known
+		}
+		return &shape{Type: typeDocument} // of which nothing is known
+	}
+	return nil
 }
 
 func missingUnit(name string, files map[string]string) string {

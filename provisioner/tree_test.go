@@ -55,6 +55,9 @@ families:
     models:
       x20: {attributes: {number: "20"}}
 phone: {precedence: last}
+video_codecs:
+  - {names: [H264], code: avc}
+  - {names: [H263], code: old}
 `
 
 const acmeSample = `{

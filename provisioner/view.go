@@ -2,35 +2,18 @@ package provisioner
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"dialtone/models"
 )
 
 // A view is what a template sees: maps, slices, strings, ints and bools, every
-// string escaped for the file's format. docs/templates.md describes it.
+// string escaped for the file's format. variables.go describes it.
 type view = map[string]any
-
-// viewMembers are the variables of a view with their members; nil where the
-// members are those of a document or a list.
-var viewMembers = map[string][]string{
-	"device":  nil,
-	"account": nil,
-	"owner":   nil,
-	"lines":   nil,
-	"codecs":  {"on", "off"},
-	"time":    {"zone", "offset", "offset_text", "dst", "start", "stop", "saving", "ntp_server"},
-	"keys":    {"combo", "feature", "line"},
-	"server":  {"url", "scheme", "host", "username", "password"},
-	"model":   nil,
-
-	"language": {},
-}
-
-// modelMembers are the members of model that are not attributes.
-var modelMembers = []string{"brand", "family", "name", "label", "lines", "line_keys"}
 
 // server is where a phone fetches its files, and as whom.
 type server struct {
@@ -54,36 +37,40 @@ type viewInput struct {
 // newView lays out the input for templates and escapes it.
 func newView(in viewInput, escape func(string) string) view {
 	v := view{
-		"device":   in.deviceView(),
-		"account":  documentView(in.account.ID, in.account.Document),
-		"owner":    in.ownerView(),
-		"lines":    in.linesView(),
-		"codecs":   in.codecsView(),
-		"time":     in.timeView(),
-		"language": in.brand.language(in.settings.Language),
-		"keys":     in.keysView(),
-		"server":   in.serverView(),
-		"model":    in.modelView(),
+		"device":       in.deviceView(),
+		"account":      documentView(in.account.ID, in.account.Document),
+		"owner":        in.ownerView(),
+		"lines":        in.linesView(),
+		"codecs":       in.codecsView(in.settings.document),
+		"video_codecs": in.videoCodecsView(in.settings.document),
+		"time":         in.timeView(),
+		"language":     in.brand.language(in.settings.document.Text("language")),
+		"keys":         in.keysView(),
+		"codes":        in.codesView(),
+		"server":       in.serverView(),
+		"model":        in.modelView(),
+		"security":     in.securityView(),
+		"web":          view{"enabled": in.settings.document.Flag("provision.web_ui", true)},
+		"logs":         in.logsView(),
+		"network":      in.networkView(),
+		"dialplan":     in.dialplanView(),
+		"firmware":     view{"url": in.asset(in.settings.document.Text("provision.firmware"))},
+		"assets":       in.assetsView(),
 	}
 	return escapeValue(v, escape).(view)
 }
 
-// escapeValue escapes every string and turns JSON numbers into ints. Names of
-// members are escaped as well: they come from documents too.
+// escapeValue escapes every string and turns JSON numbers into ints, in place.
+// Names of members are escaped as well: they come from documents too.
 func escapeValue(v any, escape func(string) string) any {
 	switch v := v.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(v))
-		for name, member := range v {
-			out[escape(name)] = escapeValue(member, escape)
-		}
-		return out
+		return escapeObject(v, escape)
 	case []any:
-		out := make([]any, len(v))
 		for i, member := range v {
-			out[i] = escapeValue(member, escape)
+			v[i] = escapeValue(member, escape)
 		}
-		return out
+		return v
 	case string:
 		return escape(v)
 	case json.Number:
@@ -95,9 +82,27 @@ func escapeValue(v any, escape func(string) string) any {
 	return v // nil, bool, int
 }
 
-// secretMembers hold secrets: what a template needs of them is in lines and
-// server.
-var secretMembers = []string{"sip.password", "password", "api_key", "pvt_api_key"}
+func escapeObject(object map[string]any, escape func(string) string) map[string]any {
+	var renamed map[string]any
+	for name, member := range object {
+		member = escapeValue(member, escape)
+		if escaped := escape(name); escaped != name {
+			if renamed == nil {
+				renamed = map[string]any{}
+			}
+			delete(object, name)
+			renamed[escaped] = member
+			continue
+		}
+		object[name] = member
+	}
+	maps.Copy(object, renamed)
+	return object
+}
+
+// secretMembers hold secrets: what a template needs of them is in lines, server
+// and security.
+var secretMembers = []string{"sip.password", "password", "api_key", "pvt_api_key", "provision.admin_password", "provision.user_password"}
 
 // documentView is a document without its secrets.
 func documentView(id string, doc models.Document) view {
@@ -133,28 +138,89 @@ func (in viewInput) ownerView() view {
 
 func (in viewInput) linesView() []any {
 	lines := []any{}
-	for i, l := range in.settings.lines {
-		lines = append(lines, view{
-			"number":       i + 1,
-			"enabled":      l.Enabled,
-			"username":     l.Username,
-			"password":     l.Password.Reveal(),
-			"realm":        l.Realm,
-			"display_name": l.DisplayName,
-			"label":        l.Label,
-			"proxy":        l.Proxy,
-			"proxy_port":   l.ProxyPort,
-			"outbound":     l.Proxy != l.Realm,
-			"transport":    in.brand.Transports[l.Transport],
-			"expires":      l.Expires,
-			"srtp":         l.SRTP,
-		})
+	for _, l := range in.settings.lines {
+		lines = append(lines, in.lineView(l))
 	}
 	return lines
 }
 
-func (in viewInput) codecsView() view {
-	on, off := in.brand.selectCodecs(in.settings.Media.Audio.Codecs)
+func (in viewInput) lineView(l line) view {
+	transport, first := in.brand.Transports[l.Transport], l.Servers[0]
+	return view{
+		"number":            l.Number,
+		"device_id":         l.DeviceID,
+		"enabled":           l.Enabled,
+		"username":          l.Username,
+		"auth_name":         l.Username,
+		"password":          l.Password.Reveal(),
+		"realm":             l.Realm,
+		"display_name":      l.DisplayName,
+		"label":             l.Label,
+		"presence_id":       l.PresenceID,
+		"caller_id_name":    l.callerID("name"),
+		"caller_id_number":  l.callerID("number"),
+		"proxy":             first.Host,
+		"proxy_port":        first.Port,
+		"outbound":          first.Host != l.Realm,
+		"servers":           serversView(l.Servers, transport),
+		"transport":         transport,
+		"expires":           l.Expires,
+		"keep_alive":        number(l.document, "provision.keep_alive", 0, 3600, 30),
+		"srtp":              l.SRTP,
+		"codecs":            in.codecsView(l.document),
+		"video_codecs":      in.videoCodecsView(l.document),
+		"dtmf":              choice(l.document, "provision.dtmf", "rfc2833", "info", "inband"),
+		"dnd":               l.document.Flag("do_not_disturb.enabled", false),
+		"call_waiting":      l.document.Flag("call_waiting.enabled", true),
+		"forward":           l.forwardView(),
+		"auto_answer":       l.document.Flag("provision.auto_answer", false),
+		"shared":            l.document.Flag("provision.shared_line", false),
+		"ringtone_internal": l.document.Text("ringtones.internal"),
+		"ringtone_external": l.document.Text("ringtones.external"),
+		"music_on_hold":     l.musicOnHold(),
+		"voicemail_number":  text(l.document, "provision.voicemail_number", "*97"),
+		"mwi_subscribe":     !l.document.Flag("mwi_unsolicited_updates", true),
+	}
+}
+
+func serversView(servers []sipServer, transport string) []any {
+	list := []any{}
+	for i, s := range servers {
+		list = append(list, view{"host": s.Host, "port": s.Port, "transport": transport, "nth": i + 1})
+	}
+	return list
+}
+
+// forwardView is where calls of the line go instead. Forwarding wins over the
+// fail-over, which is for a phone that cannot be reached: only the switch can
+// do that.
+func (l line) forwardView() view {
+	to := l.document.Text("call_forward.number")
+	busy, noAnswer := l.document.Text("provision.forward.busy"), l.document.Text("provision.forward.no_answer")
+	always := l.document.Flag("call_forward.enabled", false)
+	failover := l.document.Flag("call_forward.failover", false)
+	return view{
+		"always":           always && to != "",
+		"offline":          failover && !always && to != "",
+		"number":           to,
+		"busy":             busy != "",
+		"busy_number":      busy,
+		"no_answer":        noAnswer != "",
+		"no_answer_number": noAnswer,
+		"timeout":          number(l.document, "provision.forward.timeout", 1, 180, 20),
+	}
+}
+
+// codecsView is what of the brand's audio codecs a document switches on and off.
+func (in viewInput) codecsView(doc models.Document) view {
+	return onOffView(in.brand.selectCodecs(doc.Texts("media.audio.codecs")))
+}
+
+func (in viewInput) videoCodecsView(doc models.Document) view {
+	return onOffView(in.brand.selectVideoCodecs(doc.Texts("media.video.codecs")))
+}
+
+func onOffView(on, off []string) view {
 	selected, rest := []any{}, []any{}
 	for i, code := range on {
 		selected = append(selected, view{"code": code, "priority": i + 1})
@@ -166,11 +232,13 @@ func (in viewInput) codecsView() view {
 }
 
 func (in viewInput) timeView() view {
-	loc, ok := loadZone(in.settings.Timezone)
+	doc := in.settings.document
+	loc, ok := loadZone(doc.Text("timezone"))
 	if !ok {
 		loc = time.UTC
 	}
 	rule := zoneRuleAt(loc, in.now)
+	locale := localeOf(doc.Text("language"))
 	return view{
 		"zone":        rule.Name,
 		"offset":      rule.Offset,
@@ -179,7 +247,9 @@ func (in viewInput) timeView() view {
 		"start":       rule.Start.view(),
 		"stop":        rule.Stop.view(),
 		"saving":      rule.Saving,
-		"ntp_server":  in.settings.document.Text("ntp_server"),
+		"ntp_server":  doc.Text("ntp_server"),
+		"format_24h":  choice(doc, "provision.time_format", locale.clock, "12", "24") == "24",
+		"date_format": choice(doc, "provision.date_format", append([]string{locale.date}, dateFormats...)...),
 	}
 }
 
@@ -191,25 +261,38 @@ func (in viewInput) keysView() view {
 	s, rules := in.settings, in.brand.Keys
 	physical := []any{}
 	if in.device != nil {
+		pickup := featureCode(s.document, codePickup)
 		for _, k := range rules.placeKeys(s.combos, s.features, in.model.LineKeys) {
-			physical = append(physical, view{"position": k.Position, "type": k.Type, "code": k.Code,
-				"value": k.Value, "label": k.Label, "nth": k.Nth})
+			physical = append(physical, k.view(pickup))
 		}
 	}
 	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": physical}
+}
+
+func (k lineKey) view(pickup string) view {
+	user := k.Type == models.KeyPresence
+	if user && pickup != "" {
+		monitored, _, _ := strings.Cut(k.Value, "@")
+		pickup += monitored
+	} else {
+		pickup = ""
+	}
+	return view{"position": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label, "nth": k.Nth,
+		"line": k.Line, "user": user, "pickup": pickup}
 }
 
 func (r KeyRule) view(keys []key) []any {
 	out := []any{}
 	for _, k := range keys {
 		out = append(out, view{"number": k.Number, "position": r.First + k.Number, "type": k.Type, "code": r.Codes[k.Type],
-			"value": k.Value, "label": k.Label})
+			"value": k.Value, "label": k.Label, "line": k.Line})
 	}
 	return out
 }
 
 func (in viewInput) serverView() view {
-	out := view{"url": in.server.URL, "scheme": "", "host": "", "username": in.server.Username, "password": in.server.Password.Reveal()}
+	out := view{"url": in.server.URL, "scheme": "", "host": "", "username": in.server.Username, "password": in.server.Password.Reveal(),
+		"uploads": in.server.URL}
 	if u, err := url.Parse(in.server.URL); err == nil {
 		out["scheme"], out["host"] = u.Scheme, u.Host
 	}

@@ -11,12 +11,15 @@ import (
 // pvt_ are the server's own: they live in the stored JSON and never in a
 // models.Document.
 var (
-	accountSecrets = []string{privatePathToken}
-	userSecrets    = []string{privateMD5, privateSHA1}
-	deviceSecrets  = []string{"sip.password", privateHTTPPassword}
+	accountSecrets = []string{privatePathToken, adminPassword, userPassword}
+	userSecrets    = []string{privateMD5, privateSHA1, adminPassword, userPassword}
+	deviceSecrets  = []string{"sip.password", privateHTTPPassword, adminPassword, userPassword}
 )
 
 const (
+	adminPassword = "provision.admin_password" // of phones' own pages
+	userPassword  = "provision.user_password"
+
 	privateAncestors    = "pvt_tree"
 	privatePathToken    = "pvt_path_token"
 	privateMD5          = "pvt_md5_auth"

@@ -173,8 +173,9 @@ func TestSecretsAreSealed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.db")
 	s := sqlstoretest.Open(t, "sqlite:"+path)
 	a := newAccount(t, s, "acme.example.com")
-	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"canary-sip"}}`)
-	u := &models.User{AccountID: a.ID, MD5Auth: "canary-md5", SHA1Auth: "canary-sha1", Document: models.Document{"first_name": "Ann"}}
+	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"canary-sip"},"provision":{"admin_password":"canary-admin","user_password":"canary-user"}}`)
+	u := &models.User{AccountID: a.ID, MD5Auth: "canary-md5", SHA1Auth: "canary-sha1",
+		Document: models.Document{"first_name": "Ann", "provision": map[string]any{"admin_password": "canary-admin"}}}
 	if err := s.CreateUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
