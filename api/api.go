@@ -43,6 +43,7 @@ type Store interface {
 	DeleteUser(ctx context.Context, u *models.User) error
 	UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error)
 	UsersByCredentials(ctx context.Context, c models.Credentials) ([]*models.User, error)
+	CredentialAccounts(ctx context.Context, c models.Credentials) ([]string, error)
 
 	CreateDevice(ctx context.Context, d *models.Device) error
 	Device(ctx context.Context, accountID, id string) (*models.Device, error)
@@ -101,8 +102,11 @@ type Config struct {
 	Preview func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error)
 	// Catalog is what is known about brands now; it may be another one later.
 	Catalog func() *provisioner.Catalog
-	Guard   Guard
-	Meter   Meter // nil: requests are not limited
+	// Background does what a request leaves to be done after its answer, with
+	// the values of ctx and a later end; it returns at once.
+	Background func(ctx context.Context, work func(context.Context))
+	Guard      Guard
+	Meter      Meter // nil: requests are not limited
 	// How long tokens of api_auth and of user_auth are good where an account says
 	// nothing else; an hour when zero.
 	APITokenLife, UserTokenLife time.Duration
@@ -114,7 +118,7 @@ type Config struct {
 
 func (c *Config) check() error {
 	if c.Store == nil || c.CheckSync == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil ||
-		c.Catalog == nil || c.Guard == nil || c.Log == nil {
+		c.Catalog == nil || c.Background == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}
 	c.APITokenLife = cmp.Or(c.APITokenLife, time.Hour)

@@ -81,11 +81,12 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 		Preview: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error) {
 			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Preview(ctx, p, name, reveal)
 		},
-		Catalog:   func() *provisioner.Catalog { return builtin(t) },
-		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },
-		Version:   "1.2.3",
-		Log:       slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now:       b.clock,
+		Catalog:    func() *provisioner.Catalog { return builtin(t) },
+		Background: func(ctx context.Context, work func(context.Context)) { work(context.WithoutCancel(ctx)) },
+		Provision:  func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },
+		Version:    "1.2.3",
+		Log:        slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:        b.clock,
 	}
 	b.config.Guard = limit.NewLockout(nil, b.clock)
 	b.master, b.key = b.account("Master", "master.example.com", nil)

@@ -52,7 +52,7 @@ func TestAudit(t *testing.T) {
 		t.Errorf("a secret shows: %s", r.body)
 	}
 	all := r.list()
-	if len(all) != 5 { // and the account itself
+	if len(all) != 6 { // and the account itself, and the login
 		t.Fatalf("%d entries of the account: %s", len(all), r.body)
 	}
 	var walked []any
@@ -77,11 +77,104 @@ func TestAuditOfNothing(t *testing.T) {
 	b.do("GET", b.devices()+"/x/audit", "").fails(http.StatusNotFound, "bad_identifier")
 	child, key := b.account("Child", "child.example.com", b.master)
 	b.as(b.login(key), "GET", "/v2/accounts/"+b.master.ID+"/audit", "").fails(http.StatusForbidden, "forbidden")
-	if got := b.do("GET", "/v2/accounts/"+child.ID+"/audit", "").want(http.StatusOK).list(); len(got) != 1 {
-		t.Errorf("entries of a new account: %v", got)
+	if got := b.do("GET", "/v2/accounts/"+child.ID+"/audit", "").want(http.StatusOK).list(); len(got) != 2 {
+		t.Errorf("entries of a new account that logged in: %v", got)
 	}
 	path := b.device(`{"name":"a"}`)
 	b.as(b.login(key), "GET", path+"/audit", "").fails(http.StatusForbidden, "forbidden")
 	theirs := "/v2/accounts/" + child.ID + "/devices/" + path[len(path)-32:] + "/audit"
 	b.do("GET", theirs, "").fails(http.StatusNotFound, "bad_identifier")
+}
+
+// auditLines are an account's entries since the last call, the oldest first:
+// "login account by key of Master: cb_api_auth", with names for ids.
+func (b *bench) auditLines(account string, names map[string]string, from int) []string {
+	b.Helper()
+	list := b.do("GET", "/v2/accounts/"+account+"/audit", "").want(http.StatusOK).list()
+	var lines []string
+	for _, item := range list[:len(list)-from] {
+		e := models.Document(item.(map[string]any))
+		line := fmt.Sprintf("%s %s %s by %s: %s", e.Text("action"), e.Text("object_type"), names[e.Text("object_id")],
+			names[e.Text("actor.account_id")]+names[e.Text("actor.user_id")], e.Text("detail"))
+		lines = append([]string{line}, lines...)
+	}
+	return lines
+}
+
+func TestAuditOfLogins(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		acme, key := b.account("Acme", "acme.example.com", b.master)
+		b.account("Twin", "twin1.example.com", b.master)
+		b.account("Twin", "twin2.example.com", b.master)
+		users := "/v2/accounts/" + acme.ID + "/users"
+		ann := b.do("PUT", users, `{"data":{"first_name":"A","last_name":"L","username":"ann","password":"s3cret-ann"}}`).want(http.StatusCreated).id()
+		bob := b.do("PUT", users, `{"data":{"first_name":"B","last_name":"L","username":"bob","password":"s3cret-bob"}}`).want(http.StatusCreated).id()
+		b.do("PATCH", users+"/"+bob, `{"data":{"enabled":false}}`).want(http.StatusOK)
+		names := map[string]string{b.master.ID: "Master", acme.ID: "Acme", ann: "Ann", bob: "Bob"}
+		const before = 4 // entries of the account: it and the users
+
+		logIn := func(name, user string) *reply {
+			return b.as("", "PUT", "/v2/user_auth", fmt.Sprintf(`{"data":{"account_name":%q,"credentials":%q}}`, name, md5Of(user+":s3cret-"+user)))
+		}
+		token := b.login(key)
+		b.as(token, "DELETE", "/v2/token_auth", "").want(http.StatusOK)
+		logIn("acme", "ann").want(http.StatusCreated)
+		logIn("acme", "eve").fails(http.StatusUnauthorized, "invalid_credentials")
+		logIn("acme", "bob").fails(http.StatusUnauthorized, "invalid_credentials")
+		logIn("twin", "eve").fails(http.StatusUnauthorized, "invalid_credentials")
+		logIn("nobody", "eve").fails(http.StatusUnauthorized, "invalid_credentials")
+		auth := func(key models.Secret, more string) *reply {
+			return b.as("", "PUT", "/v2/api_auth", `{"data":{"api_key":"`+key.Reveal()+`"}`+more+`}`)
+		}
+		auth(b.key, `,"as":{"account_id":"`+acme.ID+`","owner_id":"`+ann+`"}`).want(http.StatusCreated)
+		auth(key, `,"as":{"account_id":"`+b.master.ID+`"}`).fails(http.StatusForbidden, "forbidden")
+		b.do("PATCH", "/v2/accounts/"+acme.ID, `{"data":{"enabled":false}}`).want(http.StatusOK)
+		auth(key, "").rejects("account: disabled")
+		logIn("acme", "ann").rejects("account: disabled")
+		auth(models.NewAPIKey(), "").fails(http.StatusNotFound, "bad identifier")
+
+		want := []string{
+			"login account Acme by Acme: cb_api_auth",
+			"logout account Acme by Acme: cb_api_auth",
+			"login user Ann by AcmeAnn: cb_user_auth",
+			"login_refused account Acme by : cb_user_auth: invalid_credentials",
+			"login_refused user Bob by : cb_user_auth: user: disabled",
+			"login user Ann by Master: cb_api_auth",
+			"login_refused account Acme by : cb_api_auth: forbidden",
+			"update account Acme by Master: ",
+			"login_refused account Acme by : cb_api_auth: account: disabled",
+			"login_refused user Ann by : cb_user_auth: account: disabled",
+		}
+		if diff := cmp.Diff(want, b.auditLines(acme.ID, names, before)); diff != "" {
+			t.Errorf("audit of the account (-want +got):\n%s", diff)
+		}
+		audit := b.do("GET", "/v2/accounts/"+acme.ID+"/audit", "").body
+		for _, secret := range []string{key.Reveal(), token, md5Of("ann:s3cret-ann"), md5Of("eve:s3cret-eve")} {
+			if strings.Contains(audit, secret) {
+				t.Errorf("the audit holds a secret: %s", audit)
+			}
+		}
+		if !strings.Contains(audit, `"source":"192.0.2.1"`) {
+			t.Error("the audit does not say where logins came from")
+		}
+		mine := b.auditLines(b.master.ID, names, 0)
+		if got := mine[len(mine)-1]; got != "login account Master by Master: cb_api_auth" {
+			t.Errorf("audit of who acted as another: got %s", got)
+		}
+	})
+}
+
+func TestAuditOfFlushes(t *testing.T) {
+	b := newBench(t)
+	path := b.device(registeredDevice)
+	registrations := "/v2/accounts/" + b.master.ID + "/registrations"
+	names := map[string]string{b.master.ID: "Master", path[len(path)-32:]: "phone"}
+	before := len(b.auditLines(b.master.ID, names, 0))
+	b.do("DELETE", registrations, "").want(http.StatusOK)
+	b.do("DELETE", registrations+"/nobody", "").fails(http.StatusNotFound, "bad identifier")
+	b.do("DELETE", registrations+"/ann", "").want(http.StatusOK)
+	want := []string{"flush account Master by Master: ", "flush device phone by Master: "}
+	if diff := cmp.Diff(want, b.auditLines(b.master.ID, names, before)); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
 }

@@ -106,9 +106,10 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 		Preview: func(context.Context, *models.Phone, string, bool) (provisioner.File, error) {
 			return provisioner.File{}, nil
 		},
-		Catalog: func() *provisioner.Catalog { return nil },
-		Guard:   limit.NewLockout(nil, time.Now),
-		Log:     slog.New(slog.DiscardHandler),
+		Catalog:    func() *provisioner.Catalog { return nil },
+		Background: func(ctx context.Context, work func(context.Context)) { work(ctx) },
+		Guard:      limit.NewLockout(nil, time.Now),
+		Log:        slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)

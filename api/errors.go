@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -67,6 +70,17 @@ func (p problems) addTaken(list []*models.TakenError, doc models.Document) {
 	for _, t := range list {
 		p.add(t.Field, "unique", "already in use", detail{"cause": cmp.Or(t.Value, doc.Text(t.Field))})
 	}
+}
+
+// summary names the fields and codes: "account: disabled".
+func (p problems) summary() string {
+	var list []string
+	for _, field := range slices.Sorted(maps.Keys(p)) {
+		for _, code := range slices.Sorted(maps.Keys(p[field])) {
+			list = append(list, field+": "+code)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // err is nil without problems.

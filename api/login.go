@@ -45,10 +45,11 @@ func (s *server) apiAuthOnce(ctx context.Context, r *request, key string, option
 	if err != nil {
 		return nil, err
 	}
+	who := &identity{account: account}
 	if err := s.standing(account); err != nil {
-		return nil, err
+		return nil, s.refused(ctx, who, models.LoginByAPIKey, err)
 	}
-	return s.login(ctx, &identity{account: account}, models.LoginByAPIKey, options)
+	return s.login(ctx, who, models.LoginByAPIKey, options)
 }
 
 // userAuth serves PUT /v2/user_auth: a hash over username and password buys a
@@ -88,15 +89,57 @@ func (s *server) userAuthOnce(ctx context.Context, r *request, credentials model
 		if err != nil {
 			return nil, noLogin(err)
 		}
+		who := &identity{account, u}
 		if refused = s.standing(account); refused == nil {
-			return s.login(ctx, &identity{account, u}, models.LoginByUser, options)
+			return s.login(ctx, who, models.LoginByUser, options)
 		}
+		refused = s.refused(ctx, who, models.LoginByUser, refused)
 	}
 	if refused == nil {
 		s.Guard.Fail(r.source)
 		refused = noCredentials()
+		// The time to the answer tells nothing about who there is.
+		s.Background(ctx, func(ctx context.Context) { s.auditWrongCredentials(ctx, credentials, users) })
 	}
 	return nil, refused
+}
+
+// refused writes down why somebody who is known was not let in. What is no
+// fault of theirs is not.
+func (s *server) refused(ctx context.Context, who *identity, method string, cause error) error {
+	var named *faultError
+	var rejected *validationError
+	reason := ""
+	switch {
+	case errors.As(cause, &named):
+		reason = named.name
+	case errors.As(cause, &rejected):
+		reason = rejected.problems.summary()
+	default:
+		return cause
+	}
+	entry := models.LoginEntry(models.ActionLoginRefused, who.account.ID, who.ownerID(), method+": "+reason)
+	return cmp.Or(s.Store.Audit(ctx, entry), cause)
+}
+
+// auditWrongCredentials writes down a failed login: of the users whose password
+// was right, who are disabled, or of the account that was named, if it is one.
+// Which of its users was meant, a wrong hash does not say.
+func (s *server) auditWrongCredentials(ctx context.Context, c models.Credentials, disabled []*models.User) {
+	var entries []models.AuditEntry
+	for _, u := range disabled {
+		entries = append(entries, models.LoginEntry(models.ActionLoginRefused, u.AccountID, u.ID, models.LoginByUser+": user: disabled"))
+	}
+	accounts, err := s.Store.CredentialAccounts(ctx, c)
+	if len(entries) == 0 && len(accounts) == 1 {
+		entries = append(entries, models.LoginEntry(models.ActionLoginRefused, accounts[0], "", models.LoginByUser+": invalid_credentials"))
+	}
+	for _, e := range entries {
+		err = errors.Join(err, s.Store.Audit(ctx, e))
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "refused login not audited", "err", err)
+	}
 }
 
 // recoverPassword serves PUT and POST /v2/user_auth/recovery, whose secret
@@ -159,7 +202,7 @@ func (i *identity) ownerID() string {
 func (s *server) login(ctx context.Context, who *identity, method string, options models.Document) (*answer, error) {
 	acts, err := s.actsAs(ctx, who, options)
 	if err != nil {
-		return nil, err
+		return nil, s.refused(ctx, who, method, err)
 	}
 	token, now := newToken(), s.Now().UTC()
 	grounds := models.Grounds{}

@@ -156,6 +156,9 @@ func (s *server) registrationCount(ctx context.Context, accountID string) (*answ
 // flushRegistrations serves DELETE .../registrations: every registered phone
 // of the account is told to fetch its files, and has to register anew.
 func (s *server) flushRegistrations(ctx context.Context, r *request) (*answer, error) {
+	if err := s.auditFlush(ctx, models.KindAccount, r.account.ID, r.account.Meta); err != nil {
+		return nil, err
+	}
 	ctx = context.WithoutCancel(ctx) // half a flush helps nobody
 	err := s.eachRegistration(ctx, r, func(batch []models.Registration) error {
 		var dropped []models.Binding
@@ -186,8 +189,18 @@ func (s *server) flushRegistration(ctx context.Context, r *request) (*answer, er
 	if err != nil {
 		return nil, err
 	}
+	if err := s.auditFlush(ctx, models.KindDevice, r.account.ID, phone.Device.Meta); err != nil {
+		return nil, err
+	}
 	if err := s.flush(context.WithoutCancel(ctx), phone, r.syncMode(), append([]models.Binding{}, bindings...)); err != nil {
 		return nil, err
 	}
 	return ok("ok"), nil
+}
+
+// auditFlush writes down who takes away registrations, before they are.
+func (s *server) auditFlush(ctx context.Context, kind, accountID string, of models.Meta) error {
+	return s.Store.Audit(ctx, models.AuditEntry{
+		AccountID: accountID, Kind: kind, ObjectID: of.ID, Action: models.ActionFlush, Revision: of.Revision,
+	})
 }

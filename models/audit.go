@@ -52,6 +52,11 @@ const (
 	ActionUpdate = "update"
 	ActionDelete = "delete"
 	ActionReveal = "reveal" // somebody was shown the secrets of a rendered file
+
+	ActionLogin        = "login"
+	ActionLoginRefused = "login_refused" // of an account or user that is known
+	ActionLogout       = "logout"
+	ActionFlush        = "flush" // registrations were dropped on request
 )
 
 // An AuditEntry says what was done to one document, by whom. It holds no
@@ -64,11 +69,21 @@ type AuditEntry struct {
 	Action    string
 	Actor     Actor
 	Revision  string // of the document afterwards; of a deleted one the last
-	Detail    string // what was revealed: a file name
+	Detail    string // the file that was revealed; how somebody logged in, and what was wrong with it
 	Changes   []Change
 	Truncated bool     // there were more, or larger, changes than are kept
 	Document  Document // a deleted document's last state, nil otherwise
 	At        time.Time
+}
+
+// LoginEntry is the entry of what a login of an account, or of its user when
+// there is one, came to.
+func LoginEntry(action, accountID, userID, detail string) AuditEntry {
+	e := AuditEntry{AccountID: accountID, Kind: KindAccount, ObjectID: accountID, Action: action, Detail: detail}
+	if userID != "" {
+		e.Kind, e.ObjectID = KindUser, userID
+	}
+	return e
 }
 
 // A Change is one member that differs. A member that is absent is nil, and so

@@ -29,6 +29,7 @@ import (
 
 	"dialtone/api"
 	"dialtone/internal/nearest"
+	"dialtone/models/sqlstore"
 )
 
 // Config is what the program was told, from flags, environment, file and
@@ -69,6 +70,9 @@ type Config struct {
 		APIRate  string `koanf:"api_rate"`
 		APIBurst string `koanf:"api_burst"`
 	} `koanf:"limits"`
+	Audit struct {
+		Retention string `koanf:"retention"`
+	} `koanf:"audit"`
 	Log struct {
 		Level  string `koanf:"level"`
 		Format string `koanf:"format"`
@@ -99,6 +103,7 @@ var settings = []setting{
 	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
 	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
 	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
+	{"audit.retention", "17520h", "how long the audit is kept: a duration like 8760h; 0 = for ever"},
 	{"log.level", "info", "debug, info, warn or error"},
 	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
 }
@@ -218,6 +223,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, _, err := c.tokenLives(); err != nil {
 		return err
 	}
+	if _, err := c.auditRetention(); err != nil {
+		return err
+	}
 	if _, err := c.level(); err != nil {
 		return err
 	}
@@ -288,6 +296,20 @@ func between(key, text string, least, most int) (int, error) {
 		return 0, fmt.Errorf("%s: want a number from %d to %d, got %q", key, least, most, text)
 	}
 	return n, nil
+}
+
+func (c Config) auditRetention() (time.Duration, error) {
+	d, err := time.ParseDuration(c.Audit.Retention)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("audit.retention: want a duration like 17520h, or 0, got %q", c.Audit.Retention)
+	}
+	return d, nil
+}
+
+// retention is how long the server keeps what happened.
+func (c Config) retention() sqlstore.Retention {
+	audit, _ := c.auditRetention() // checked by loadConfig
+	return sqlstore.Retention{History: keepHistory, Audit: audit}
 }
 
 func (c Config) level() (slog.Level, error) {

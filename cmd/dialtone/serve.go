@@ -71,8 +71,11 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	recorder := phonehttp.NewRecorder(store, log)
 	record := inBackground(ctx, recorder.Run) // outlives the listeners
-	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, record: recorder.Record}
+	later := newJobs(log)
+	work := inBackground(ctx, later.run) // outlives the listeners
+	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, record: recorder.Record, later: later}
 	err = s.run(ctx)
+	work.stop()
 	record.stop()
 	log.InfoContext(ctx, "stopped")
 	return errors.Join(err, store.Close())
@@ -86,6 +89,7 @@ type server struct {
 	nonceKey []byte
 	catalog  *provisioner.Catalog
 	record   func(models.Fetch)
+	later    *jobs
 
 	guard  *limit.Lockout
 	meter  api.Meter
@@ -110,7 +114,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
-	g.Go(func() error { return prune(ctx, s.store, s.log) })
+	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
 	if dir := s.Templates.Dir; dir != "" {
 		g.Go(func() error { return provisioner.NewWatcher(s.files, templates.FS, dir, s.log).Run(ctx) })
 	}
@@ -173,11 +177,12 @@ func (s *server) join() error {
 		Notify: func(p *models.Phone, event, contentType string, body []byte) {
 			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
 		},
-		Provision: s.files.Report,
-		Preview:   s.files.Preview,
-		Catalog:   s.files.Catalog,
-		Guard:     s.guard,
-		Meter:     s.meter,
+		Background: s.later.add,
+		Provision:  s.files.Report,
+		Preview:    s.files.Preview,
+		Catalog:    s.files.Catalog,
+		Guard:      s.guard,
+		Meter:      s.meter,
 
 		APITokenLife:  apiTokenLife,
 		UserTokenLife: userTokenLife,
@@ -300,11 +305,11 @@ func lingering(parent context.Context, while time.Duration) (context.Context, co
 }
 
 // prune removes old records at start and then every hour.
-func prune(ctx context.Context, store *sqlstore.Store, log *slog.Logger) error {
+func prune(ctx context.Context, store *sqlstore.Store, keep sqlstore.Retention, log *slog.Logger) error {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
 	for {
-		if err := store.Prune(ctx, keepHistory); err != nil && ctx.Err() == nil {
+		if err := store.Prune(ctx, keep); err != nil && ctx.Err() == nil {
 			log.ErrorContext(ctx, "old records not removed", "err", err)
 		}
 		select {

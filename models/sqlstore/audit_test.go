@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +160,36 @@ func TestAuditIsPartOfTheWrite(t *testing.T) {
 		}
 		if all := auditOf(t, s, a.ID, ""); len(all) != len(entries)+1 {
 			t.Errorf("%d entries of the account, want those of the device and its own", len(all))
+		}
+	})
+}
+
+// The audit is kept as long as is said, and for ever when nothing is said.
+func TestAuditRetention(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		s.SetClock(func() time.Time { return now })
+		a := newAccount(t, s, "acme.example.com")
+		batch := make([]*models.Device, 1100) // more than one step removes
+		for i := range batch {
+			batch[i] = newDevice(t, a.ID, `{"name":"x"}`)
+		}
+		if err := s.ImportDevices(t.Context(), batch, func(map[int]*models.TakenError) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(24 * time.Hour)
+		d := createDevice(t, s, a.ID, `{"name":"y"}`)
+		for _, tt := range []struct {
+			keep time.Duration
+			want int
+		}{{0, 1102}, {48 * time.Hour, 1102}, {24 * time.Hour, 1102}, {24*time.Hour - time.Millisecond, 1}, {time.Hour, 1}} {
+			if err := s.Prune(t.Context(), sqlstore.Retention{Audit: tt.keep}); err != nil {
+				t.Fatal(err)
+			}
+			left, err := s.AuditEntries(t.Context(), a.ID, "", nil, 2000)
+			if err != nil || len(left) != tt.want || left[0].ObjectID != d.ID {
+				t.Errorf("kept for %s: got %d entries, %v, want %d", tt.keep, len(left), err, tt.want)
+			}
 		}
 	})
 }

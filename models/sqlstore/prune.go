@@ -2,42 +2,59 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 )
 
-// How many fetches one statement of Prune removes: few enough to hold no lock
-// for long.
+// A Retention says how long history is kept; 0 = for ever.
+type Retention struct {
+	History time.Duration // fetches and notifications
+	Audit   time.Duration
+}
+
+// How many rows one statement of Prune removes: few enough to hold no lock for
+// long.
 const pruneBatch = 1000
 
 // Prune removes what has no use any more: expired tokens and bindings, and
-// fetches and notifications older than history. The newest fetch of each
-// device's file stays, since the provision state rests on it.
-func (s *Store) Prune(ctx context.Context, history time.Duration) error {
-	db, now := s.writer.WithContext(ctx), s.now()
-	if err := db.Where("expires < ?", millis(now)).Delete(&tokenRow{}).Error; err != nil {
-		return storeErr("prune tokens", err)
+// older history than is kept. The newest fetch of each device's file stays,
+// since the provision state rests on it.
+func (s *Store) Prune(ctx context.Context, keep Retention) error {
+	now := s.now()
+	err := errors.Join(
+		pruneRows[string](ctx, s, &tokenRow{}, "token_hash", "expires", now),
+		pruneRows[string](ctx, s, &registrationRow{}, "device_id", "expires", now),
+	)
+	if keep.History > 0 {
+		old := now.Add(-keep.History)
+		err = errors.Join(err,
+			pruneRows[string](ctx, s, &syncItemRow{}, "id", "created", old),
+			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
+		)
 	}
-	if err := db.Where("expires < ?", millis(now)).Delete(&registrationRow{}).Error; err != nil {
-		return storeErr("prune registrations", err)
+	if keep.Audit > 0 {
+		err = errors.Join(err, pruneRows[int64](ctx, s, &auditRow{}, "id", "recorded", now.Add(-keep.Audit)))
 	}
-	old := millis(now.Add(-history))
-	if err := db.Where("created < ?", old).Delete(&syncItemRow{}).Error; err != nil {
-		return storeErr("prune notifications", err)
-	}
-	return storeErr("prune fetches", s.pruneFetches(ctx, old))
+	return storeErr("prune", err)
 }
 
-func (s *Store) pruneFetches(ctx context.Context, old int64) error {
+// supersededFetch is one that is not the newest of a device's file.
+const supersededFetch = `(fetches.device_id IS NULL OR EXISTS (SELECT 1 FROM fetches n WHERE n.device_id = fetches.device_id
+	AND n.file = fetches.file AND n.method = fetches.method AND n.fetched > fetches.fetched))`
+
+// pruneRows removes, a batch at a time, the rows of a table whose time in
+// column lies before the given one and for which all else holds, too.
+func pruneRows[Key any](ctx context.Context, s *Store, row any, key, column string, before time.Time, also ...string) error {
+	where := strings.Join(append(also, column+" < ?"), " AND ")
 	for {
-		var ids []int64
-		err := s.db.WithContext(ctx).Table("fetches f").
-			Where(`f.fetched < ? AND (f.device_id IS NULL OR EXISTS (SELECT 1 FROM fetches n
-				WHERE n.device_id = f.device_id AND n.file = f.file AND n.method = f.method AND n.fetched > f.fetched))`, old).
-			Limit(pruneBatch).Pluck("f.id", &ids).Error
-		if err != nil || len(ids) == 0 {
+		var keys []Key
+		err := s.db.WithContext(ctx).Model(row).Distinct(key).Where(where, millis(before)).Limit(pruneBatch).Pluck(key, &keys).Error
+		if err != nil || len(keys) == 0 {
 			return err
 		}
-		if err := s.writer.WithContext(ctx).Where("id IN ?", ids).Delete(&fetchRow{}).Error; err != nil {
+		err = s.writer.WithContext(ctx).Where(key+" IN ? AND "+column+" < ?", keys, millis(before)).Delete(row).Error
+		if err != nil {
 			return err
 		}
 	}

@@ -637,7 +637,7 @@ func TestTokensFetchesNotifications(t *testing.T) {
 			t.Errorf("notifications: got %+v, %v", notes, err)
 		}
 
-		if err := s.Prune(ctx, 24*time.Hour); err != nil {
+		if err := s.Prune(ctx, sqlstore.Retention{History: 24 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Token(ctx, "t1"); !errors.Is(err, models.ErrNotFound) {

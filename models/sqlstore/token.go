@@ -56,8 +56,24 @@ func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.
 				return err
 			}
 		}
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.auditLogin(ctx, tx, t)
 	})
+}
+
+// auditLogin puts a login down to who presented the key or password, and, when
+// that is somebody else, in the audit of whom it acts for as well.
+func (s *Store) auditLogin(ctx context.Context, tx *gorm.DB, t *models.Token) error {
+	actor := models.ActorOf(ctx)
+	actor.AccountID, actor.UserID = t.LoginAccountID, t.LoginOwnerID
+	ctx = models.WithActor(ctx, actor)
+	err := s.audit(ctx, tx, models.LoginEntry(models.ActionLogin, t.LoginAccountID, t.LoginOwnerID, t.Method))
+	if err != nil || t.AccountID == t.LoginAccountID && t.OwnerID == t.LoginOwnerID {
+		return err
+	}
+	return s.audit(ctx, tx, models.LoginEntry(models.ActionLogin, t.AccountID, t.OwnerID, t.Method))
 }
 
 // lockRevision holds a document still while it has the revision; ErrConflict
@@ -95,8 +111,17 @@ func (s *Store) Token(ctx context.Context, token models.Secret) (*models.Token, 
 
 // DeleteToken ends a login; one that is not there is no error.
 func (s *Store) DeleteToken(ctx context.Context, token models.Secret) error {
-	err := s.writer.WithContext(ctx).Where("token_hash = ?", token.Hash()).Delete(&tokenRow{}).Error
-	return storeErr("delete token", err)
+	return s.transaction(ctx, "delete token", func(tx *gorm.DB) error {
+		var row tokenRow
+		found := tx.Where("token_hash = ?", token.Hash()).Limit(1).Find(&row)
+		if found.Error != nil || found.RowsAffected == 0 {
+			return found.Error
+		}
+		if deleted := tx.Delete(&row); deleted.Error != nil || deleted.RowsAffected == 0 {
+			return deleted.Error
+		}
+		return s.audit(ctx, tx, models.LoginEntry(models.ActionLogout, row.AccountID, text(row.OwnerID), row.Method))
+	})
 }
 
 // endAccountLogins ends what acts for the account or was bought with its key

@@ -178,6 +178,13 @@ func (s *Store) UsersByCredentials(ctx context.Context, c models.Credentials) ([
 	return slices.DeleteFunc(found, func(u *models.User) bool { return !presents(c, u) }), err
 }
 
+// CredentialAccounts are the ids of the accounts that credentials name, whether
+// or not they are right.
+func (s *Store) CredentialAccounts(ctx context.Context, c models.Credentials) ([]string, error) {
+	ids, err := credentialAccounts(s.db.WithContext(ctx), c)
+	return ids, storeErr("accounts by name", err)
+}
+
 // credentialAccounts are the ids of the accounts where a login looks for its user.
 func credentialAccounts(db *gorm.DB, c models.Credentials) ([]string, error) {
 	var byRealm, byName []string
