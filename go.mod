@@ -3,6 +3,7 @@ module dialtone
 go 1.26.0
 
 require (
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/chromedp/chromedp v0.23.0
 	github.com/emiago/sipgo v1.7.2
 	github.com/flosch/pongo2/v6 v6.1.0

@@ -19,17 +19,15 @@ func (s *Service) Preview(ctx context.Context, phone *models.Phone, name string,
 	if err != nil {
 		return File{}, err
 	}
-	preview := &Service{store: s.store, opts: s.opts, cache: s.cache}
+	preview := &Service{store: s.store, opts: s.opts}
 	preview.catalog.Store(s.Catalog().masked())
 	return preview.DeviceFile(ctx, masked, name)
 }
 
-// maskedPhone is the phone with secrets that read "REDACTED". Its documents
-// have no revision: what is made of them is never cached.
+// maskedPhone is the phone with secrets that read "REDACTED".
 func maskedPhone(p *models.Phone) (*models.Phone, error) {
 	device, account := *p.Device, *p.Account
 	masked := &models.Phone{Device: &device, Account: &account}
-	device.Revision, account.Revision = "", ""
 	device.HTTPPassword = models.Secret(device.HTTPPassword.String())
 	account.PathToken = models.Secret(account.PathToken.String())
 	if err := device.SetDocument(device.Document.Masked()); err != nil {
@@ -42,7 +40,7 @@ func maskedPhone(p *models.Phone) (*models.Phone, error) {
 		return masked, nil
 	}
 	owner := *p.Owner
-	masked.Owner, owner.Revision = &owner, ""
+	masked.Owner = &owner
 	return masked, owner.SetDocument(owner.Document.Masked())
 }
 

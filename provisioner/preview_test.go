@@ -51,6 +51,20 @@ f = {{ security.user_password }}
 	}
 }
 
+// A preview shows what is stored now, not what a preview before showed.
+func TestPreviewIsFresh(t *testing.T) {
+	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
+	phone := acmePhone(t)
+	for _, name := range []string{"Desk", "Hall"} {
+		phone.Device.Document["name"] = name
+		phone.Device.Revision += "+"
+		f, err := s.Preview(t.Context(), phone, "001122334455.txt", false)
+		if err != nil || string(f.Body) != "name = "+name+"\n" {
+			t.Errorf("got %q, %v, want %s", f.Body, err, name)
+		}
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	c := builtinCatalog(t)
 	tests := []struct {

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ type sample struct {
 
 // What every sample is rendered with, so that its output never changes.
 const (
-	sampleURL       = "http://phones.example.com:8080/p/0123456789abcdef0123456789abcdef/"
+	sampleURL       = "http://phones.example.com:8080"
+	sampleToken     = "0123456789abcdef0123456789abcdef"
 	sampleRegistrar = "sip.example.com:5060"
 	samplePassword  = "sample-http-password"
 )
@@ -170,42 +172,27 @@ func (c *Catalog) overrideTargets(b *brand) []target {
 }
 
 // renderSample renders every file of a target for a sample.
-func (c *Catalog) renderSample(b *brand, s sample, t target) ([]File, error) {
-	phone, err := s.forTarget(t)
+func (c *Catalog) renderSample(s sample, t target) error {
+	trial, err := c.trial(s, t)
 	if err != nil {
-		return nil, err
+		return &FileError{File: s.file, Reason: err.Error()}
 	}
-	mac, _ := phone.Device.MAC()
-	own, err := b.deviceInput(phone, s.users, sampleRegistrar)
-	if err != nil {
-		return nil, err
-	}
-	common := b.commonInput(phone.Account, b.byName[t.model.Name])
-	own.server = server{URL: sampleURL, Username: mac.String(), Password: phone.Device.HTTPPassword}
-	common.server = server{URL: sampleURL}
-	var files []File
-	for _, file := range b.deviceFiles(t.model, mac) {
-		in := common
-		if file.rule.perDevice() {
-			in = own
+	for _, file := range trial.Service.FilesOf(trial.Phone) {
+		ctx := context.Background() // nothing of a sample is read from outside
+		if _, err := trial.Service.DeviceFile(ctx, trial.Phone, file.Name); err != nil {
+			return sampleError(err, s, t, file.Name)
 		}
-		in.now = sampleNow
-		f, err := c.renderFile(file.name, file.rule, in)
-		if err != nil {
-			return nil, sampleError(err, s, t, file)
-		}
-		files = append(files, f)
 	}
-	return files, nil
+	return nil
 }
 
 // sampleError tells with which sample a template failed.
-func sampleError(err error, s sample, t target, file deviceFile) error {
+func sampleError(err error, s sample, t target, file string) error {
 	located := &FileError{}
 	if !errors.As(err, &located) {
 		return &FileError{File: s.file, Reason: err.Error()}
 	}
-	reason := fmt.Sprintf("%s (file %s, model %s, sample %s)", located.Reason, file.name, t.model.Name, s.name)
+	reason := fmt.Sprintf("%s (file %s, model %s, sample %s)", located.Reason, file, t.model.Name, s.name)
 	return &FileError{File: located.File, Line: located.Line, Reason: reason}
 }
 
@@ -225,7 +212,7 @@ func (c *Catalog) prove(fsys fs.FS) error {
 // proveSample stops at the first mistake: the others are mostly the same one.
 func (c *Catalog) proveSample(b *brand, s sample) error {
 	for _, t := range append(b.targets(s), c.overrideTargets(b)...) {
-		if _, err := c.renderSample(b, s, t); err != nil {
+		if err := c.renderSample(s, t); err != nil {
 			return err
 		}
 	}

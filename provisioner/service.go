@@ -39,7 +39,7 @@ type Service struct {
 	store   Store
 	opts    Options
 	catalog atomic.Pointer[Catalog]
-	cache   *otter.Cache[cacheKey, File]
+	cache   *otter.Cache[cacheKey, File] // nil: nothing is kept
 }
 
 // cacheKey is the hash of everything a file is made of.
@@ -187,6 +187,9 @@ func (k *cacheKeyBuilder) sum() cacheKey {
 
 // cached renders unless the same was rendered before. Errors are not kept.
 func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func() (File, error)) (File, error) {
+	if s.cache == nil {
+		return render()
+	}
 	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(context.Context, cacheKey) (File, error) {
 		return render()
 	}))

@@ -1,0 +1,116 @@
+package provisioner
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"dialtone/models"
+)
+
+// A Trial is a sample as one model: a phone that is in no database, to try
+// templates with.
+type Trial struct {
+	Sample   string // name of the sample
+	File     string // that holds it: "acme/samples/plain.json"
+	Model    Model
+	ID       string // provision.id, "" = none
+	Override bool   // of templates in folders that no manifest lists
+	Phone    *models.Phone
+	Service  *Service // renders for this phone, and keeps nothing
+}
+
+// Trials are the samples of a brand as all models they are meant for.
+func (c *Catalog) Trials(fsys fs.FS, brand string) ([]Trial, error) {
+	b, ok := c.brands[brand]
+	if !ok {
+		return nil, models.ErrNotFound
+	}
+	samples, err := loadSamples(fsys, brand)
+	if err != nil {
+		return nil, err
+	}
+	var trials []Trial
+	for _, s := range samples {
+		listed := b.targets(s)
+		for i, target := range append(listed, c.overrideTargets(b)...) {
+			trial, err := c.trial(s, target)
+			if err != nil {
+				return nil, &FileError{File: s.file, Reason: err.Error()}
+			}
+			trial.Override = i >= len(listed)
+			trials = append(trials, trial)
+		}
+	}
+	return trials, nil
+}
+
+func (c *Catalog) trial(s sample, t target) (Trial, error) {
+	phone, err := s.forTarget(t)
+	if err != nil {
+		return Trial{}, err
+	}
+	account := *phone.Account
+	account.PathToken = sampleToken
+	phone.Account = &account
+	service := &Service{store: sampleStore{s}, opts: Options{
+		BaseURL: sampleURL, Registrar: sampleRegistrar, Now: func() time.Time { return sampleNow },
+	}}
+	service.Swap(c)
+	return Trial{Sample: s.name, File: s.file, Model: t.model, ID: t.id, Phone: phone, Service: service}, nil
+}
+
+// Files renders every file that the phone could ask for.
+func (t *Trial) Files(ctx context.Context) ([]File, error) {
+	var files []File
+	for _, file := range t.Service.FilesOf(t.Phone) {
+		f, err := t.Service.DeviceFile(ctx, t.Phone, file.Name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// A PhoneFile is a file that a phone could ask for.
+type PhoneFile struct {
+	Name string
+	Rule *FileRule // not to be changed
+}
+
+// FilesOf are the files that a phone could ask for, in its manifest's order;
+// none without a MAC or a known brand.
+func (s *Service) FilesOf(phone *models.Phone) []PhoneFile {
+	p := phone.Device.Provision
+	b, known := s.Catalog().brands[p.Brand]
+	mac, hasMAC := phone.Device.MAC()
+	if !known || !hasMAC {
+		return nil
+	}
+	var files []PhoneFile
+	for _, file := range b.deviceFiles(b.model(p.Family, string(p.Model)), mac) {
+		files = append(files, PhoneFile{Name: file.name, Rule: file.rule})
+	}
+	return files
+}
+
+// sampleStore holds what a sample has beside its phone.
+type sampleStore struct{ sample sample }
+
+// UsersByID finds users of the sample.
+func (s sampleStore) UsersByID(_ context.Context, _ string, ids []string) ([]*models.User, error) {
+	var found []*models.User
+	for _, u := range s.sample.users {
+		if slices.Contains(ids, u.ID) {
+			found = append(found, u)
+		}
+	}
+	slices.SortFunc(found, func(a, b *models.User) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// LastFetches finds none.
+func (sampleStore) LastFetches(context.Context, string) ([]models.Fetch, error) { return nil, nil }
