@@ -51,7 +51,8 @@ const (
 	ActionCreate = "create"
 	ActionUpdate = "update"
 	ActionDelete = "delete"
-	ActionReveal = "reveal" // somebody was shown the secrets of a rendered file
+	ActionReveal = "reveal" // somebody was shown the secrets of a rendered file, or an upload
+	ActionClear  = "clear"  // an upload of the device was deleted
 
 	ActionLogin        = "login"
 	ActionLoginRefused = "login_refused" // of an account or user that is known
@@ -69,7 +70,7 @@ type AuditEntry struct {
 	Action    string
 	Actor     Actor
 	Revision  string // of the document afterwards; of a deleted one the last
-	Detail    string // the file that was revealed; how somebody logged in, and what was wrong with it
+	Detail    string // the file that was revealed or cleared; how somebody logged in, and what was wrong with it
 	Changes   []Change
 	Truncated bool     // there were more, or larger, changes than are kept
 	Document  Document // a deleted document's last state, nil otherwise

@@ -12,6 +12,7 @@ var (
 	ErrTaken       = errors.New("belongs to another record") // always a TakenError
 	ErrUnavailable = errors.New("storage is unavailable")
 	ErrDescendants = errors.New("other accounts are below it")
+	ErrQuota       = errors.New("more than may be kept")
 )
 
 // A TakenError says that a value which must be unique belongs to another

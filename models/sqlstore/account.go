@@ -222,8 +222,8 @@ func (s *Store) SetAPIKey(ctx context.Context, id string, key models.Secret) err
 }
 
 // DeleteAccount removes an account with everything in it: users, devices, their
-// bindings, notifications and fetches, and logins, unless a is no longer what is
-// stored: ErrConflict. While other accounts are below it the error is
+// bindings, notifications, fetches and uploads, and logins, unless a is no longer
+// what is stored: ErrConflict. While other accounts are below it the error is
 // ErrDescendants.
 func (s *Store) DeleteAccount(ctx context.Context, a *models.Account) error {
 	return s.transaction(ctx, "delete account", func(tx *gorm.DB) error {
@@ -300,7 +300,7 @@ const rowBatch = 500
 // emptyAccount deletes what belongs to an account.
 func emptyAccount(tx *gorm.DB, id string) error {
 	devices := tx.Model(&deviceRow{}).Select("id").Where("account_id = ?", id)
-	for _, row := range []any{&registrationRow{}, &syncItemRow{}} {
+	for _, row := range []any{&registrationRow{}, &syncItemRow{}, &uploadRow{}} {
 		if err := tx.Where("device_id IN (?)", devices).Delete(row).Error; err != nil {
 			return err
 		}

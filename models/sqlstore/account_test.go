@@ -198,6 +198,7 @@ func TestDeleteAccount(t *testing.T) {
 			if err := s.RecordFetches(ctx, []models.Fetch{fetch}); err != nil {
 				t.Fatal(err)
 			}
+			saveUpload(t, s, device.ID, "app.log", "x")
 		}
 		logIn(t, s, "a", &models.Token{AccountID: a.ID, LoginAccountID: a.ID})
 		logIn(t, s, "master", &models.Token{AccountID: master.ID, LoginAccountID: master.ID})
@@ -224,10 +225,10 @@ func TestDeleteAccount(t *testing.T) {
 		if _, err := s.User(ctx, a.ID, u.ID); !errors.Is(err, models.ErrNotFound) {
 			t.Errorf("its user: got %v", err)
 		}
-		if got := remains(t, s, d.ID); got != "0 bindings, 0 notifications, 0 fetches" {
+		if got := remains(t, s, d.ID); got != "0 bindings, 0 notifications, 0 fetches, 0 uploads" {
 			t.Errorf("its device has %s", got)
 		}
-		if got := remains(t, s, kept.ID); got != "1 bindings, 1 notifications, 1 fetches" {
+		if got := remains(t, s, kept.ID); got != "1 bindings, 1 notifications, 1 fetches, 1 uploads" {
 			t.Errorf("another account's device has %s", got)
 		}
 		wantLogins(t, s, map[string]bool{"a": false, "master": true})
@@ -247,10 +248,11 @@ func remains(t *testing.T, s *sqlstore.Store, device string) string {
 	bindings, err1 := s.Bindings(t.Context(), device)
 	notes, err2 := s.Notifications(t.Context(), device, 10)
 	fetches, err3 := s.LastFetches(t.Context(), device)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	uploads, err4 := s.Uploads(t.Context(), device)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%d bindings, %d notifications, %d fetches", len(bindings), len(notes), len(fetches))
+	return fmt.Sprintf("%d bindings, %d notifications, %d fetches, %d uploads", len(bindings), len(notes), len(fetches), len(uploads))
 }
 
 func logIn(t *testing.T, s *sqlstore.Store, token models.Secret, login *models.Token) {

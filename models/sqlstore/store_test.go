@@ -187,6 +187,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	if err := s.CreateToken(t.Context(), "canary-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}, models.Grounds{}); err != nil {
 		t.Fatal(err)
 	}
+	saveUpload(t, s, d.ID, "0004f2aabbcc-web.cfg", `reg.1.auth.password="canary-override"`)
 	secrets := []string{"canary", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
 	for _, file := range []string{path, path + "-wal"} {
 		raw, err := os.ReadFile(file)
