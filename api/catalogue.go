@@ -111,6 +111,7 @@ func publicRules(rules []provisioner.FileRule) []any {
 	for _, rule := range rules {
 		out = append(out, map[string]any{
 			"role": rule.Role, "path": rule.Path, "content_type": rule.ContentType, "settings": rule.Settings,
+			"upload": rule.Upload != nil, "override": rule.Override,
 		})
 	}
 	return out

@@ -38,15 +38,20 @@ func (c *Catalog) renderFile(name string, rule *FileRule, in viewInput) (File, e
 	if err := f.check(rule, body); err != nil {
 		return File{}, &FileError{File: template, Reason: fmt.Sprintf("made a broken %s file: %v", rule.Format, err)}
 	}
-	sum := sha256.Sum256(body)
 	return File{
 		Name:        name,
 		Role:        rule.Role,
 		ContentType: rule.ContentType,
-		ETag:        hex.EncodeToString(sum[:16]),
+		ETag:        ETag(body),
 		Body:        body,
 		Settings:    rule.Settings,
 	}, nil
+}
+
+// ETag names bytes: 32 hex digits.
+func ETag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:16])
 }
 
 // deviceInput derives everything that a phone's own files are made of.
@@ -72,13 +77,13 @@ func (b *brand) commonInput(account *models.Account, model modelKey) viewInput {
 	return viewInput{brand: b, model: b.model(model.family, model.model), settings: b.commonSettings(account), account: account}
 }
 
-// deviceFiles are the files of a brand that a device could ask for, by role in
-// the manifest's order: those whose model attributes its model has.
+// deviceFiles are the rendered files of a brand that a device could ask for, by
+// role in the manifest's order: those whose model attributes its model has.
 func (b *brand) deviceFiles(m Model, mac models.MAC) []deviceFile {
 	var files []deviceFile
 	for i := range b.Files {
 		rule := &b.Files[i]
-		if name, ok := fillAttributes(rule.Path, m.Attributes); ok {
+		if name, ok := fillAttributes(rule.Path, m.Attributes); ok && rule.rendered() {
 			files = append(files, deviceFile{name: fillMAC(name, mac), rule: rule})
 		}
 	}
@@ -92,3 +97,6 @@ type deviceFile struct {
 
 // perDevice reports whether the file is a device's own.
 func (r *FileRule) perDevice() bool { return strings.Contains(r.Path, "{"+macPlaceholder+"}") }
+
+// rendered reports whether there is something to serve that no phone uploaded.
+func (r *FileRule) rendered() bool { return r.Upload == nil || r.Template != "" }

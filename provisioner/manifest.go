@@ -53,8 +53,19 @@ type FileRule struct {
 	ContentType string `yaml:"content_type"`
 	Settings    bool   `yaml:"settings"` // carries the device's settings: counts for its provision state
 
+	// A phone may store the file itself. What it stored is served back to it as
+	// it is, and wins over the template; a rule without a template has nothing
+	// before.
+	Upload   *UploadRule `yaml:"upload"`
+	Override bool        `yaml:"override"` // what the phone stored there beats the settings that it is given
+
 	Header     string   `yaml:"header"`     // what the first line must be, "" = anything
 	Directives []string `yaml:"directives"` // first words of lines in an ini file that are no "key = value"
+}
+
+// An UploadRule bounds a file that a phone stores.
+type UploadRule struct {
+	MaxBytes int64 `yaml:"max_bytes"`
 }
 
 // KeyRules place Kazoo's combo and feature keys on the phone's line keys.

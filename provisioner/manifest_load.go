@@ -27,7 +27,12 @@ const (
 	maxManifestBytes = 1 << 20
 	maxLines         = 300
 	maxLineKeys      = 400
+	maxUploadBytes   = 4 << 20
+	maxUploadPath    = 200 // characters
 )
+
+// uploadTypes are what an upload may be served as: nothing that a browser runs.
+var uploadTypes = []string{"text/plain", "application/xml"}
 
 // A FileError is a mistake in a file of the template tree.
 type FileError struct {
@@ -304,17 +309,44 @@ func (c *manifestCheck) checkFile(at string, rule FileRule) {
 	if strings.Count(rule.Path, "{"+macPlaceholder+"}") > 1 {
 		c.bad(at+".path", "path %q: {mac} only once", rule.Path)
 	}
-	if !fs.ValidPath(rule.Template) || strings.Contains(rule.Template, "/") || !strings.HasSuffix(rule.Template, templateSuffix) {
-		c.bad(at+".template", "template %q: want a file name ending in %s", rule.Template, templateSuffix)
+	if rule.Upload != nil {
+		c.checkUpload(at, rule)
 	}
-	if _, known := formats[rule.Format]; !known {
-		c.bad(at+".format", "format %q: want one of %s", rule.Format, strings.Join(sortedKeys(formats), ", "))
+	if rule.Override && rule.Upload == nil {
+		c.bad(at+".override", "override: only what a phone may upload can be one")
 	}
 	if rule.ContentType == "" {
 		c.bad(at+".content_type", "content_type is missing")
 	}
 	if rule.Settings && !rule.perDevice() {
 		c.bad(at+".settings", "settings: a file with settings of one device needs {mac} in its path")
+	}
+	if rule.rendered() {
+		c.checkRendered(at, rule)
+	}
+}
+
+func (c *manifestCheck) checkUpload(at string, rule FileRule) {
+	if rule.Upload.MaxBytes < 1 || rule.Upload.MaxBytes > maxUploadBytes {
+		c.bad(at+".upload", "upload.max_bytes is %d: want 1 to %d", rule.Upload.MaxBytes, maxUploadBytes)
+	}
+	if !rule.perDevice() || len(rule.Path) > maxUploadPath {
+		c.bad(at+".path", "path %q: what a phone uploads needs {mac} and at most %d characters", rule.Path, maxUploadPath)
+	}
+	if !slices.Contains(uploadTypes, rule.ContentType) {
+		c.bad(at+".content_type", "content_type %q: want one of %s for an upload", rule.ContentType, strings.Join(uploadTypes, ", "))
+	}
+	if rule.Settings {
+		c.bad(at+".settings", "settings: not of a file that the phone itself writes")
+	}
+}
+
+func (c *manifestCheck) checkRendered(at string, rule FileRule) {
+	if !fs.ValidPath(rule.Template) || strings.Contains(rule.Template, "/") || !strings.HasSuffix(rule.Template, templateSuffix) {
+		c.bad(at+".template", "template %q: want a file name ending in %s", rule.Template, templateSuffix)
+	}
+	if _, known := formats[rule.Format]; !known {
+		c.bad(at+".format", "format %q: want one of %s", rule.Format, strings.Join(sortedKeys(formats), ", "))
 	}
 }
 

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"slices"
 	"strings"
 
 	"dialtone/models"
@@ -17,6 +18,7 @@ type Request struct {
 	MAC    models.MAC // of the phone whose file it is
 	HasMAC bool       // false: a common file
 	Brands []string   // whose manifests have such a file, sorted
+	Upload bool       // phones of at least one of them may store it
 }
 
 // patterns match file names against the files of all brands. Model attributes
@@ -121,6 +123,7 @@ func (p *patterns) match(name string) (Request, []brandFile, bool) {
 		}
 	}
 	req.Brands = brandsOf(files)
+	req.Upload = slices.ContainsFunc(files, func(f brandFile) bool { return f.rule.Upload != nil })
 	return req, files, req.HasMAC
 }
 

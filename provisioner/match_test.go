@@ -35,7 +35,10 @@ func TestMatch(t *testing.T) {
 		{"001565aabbcc.CFG", "", "", nil},
 		{"x/001565aabbcc.cfg", "", "", nil},
 		{"../001565aabbcc.cfg", "", "", nil},
-		{"001565aabbcc-phone.cfg", "", "", nil},
+		{"0004F2aabbcc-phone.cfg", "0004f2aabbcc-phone.cfg", "0004f2aabbcc", []string{"polycom"}},
+		{"001565aabbcc-boot.log", "001565aabbcc-boot.log", "001565aabbcc", []string{"polycom", "yealink"}},
+		{"000000000000-directory.xml", "", "", nil},
+		{"001565aabbcc-license.cfg", "", "", nil},
 		{"", "", "", nil},
 	}
 	for _, tt := range tests {
@@ -50,6 +53,9 @@ func TestMatch(t *testing.T) {
 			mac := ""
 			if got.HasMAC {
 				mac = got.MAC.String()
+			}
+			if upload := strings.Contains(tt.name, "-phone") || strings.Contains(tt.name, ".log"); got.Upload != upload {
+				t.Errorf("may be stored: got %v, want %v", got.Upload, upload)
 			}
 			if got.Name != tt.want || mac != tt.mac {
 				t.Errorf("got name %q, MAC %q, want %q, %q", got.Name, mac, tt.want, tt.mac)

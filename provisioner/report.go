@@ -24,6 +24,8 @@ type Report struct {
 	Username string // HTTP digest credentials of the phone; "" without a MAC
 	Password models.Secret
 	Files    []FileReport
+
+	Overrides []models.Upload // stored by the phone; they beat what it is given
 }
 
 // A FileReport is one file of a Report. ETag, ContentType and Bytes are of the
@@ -66,6 +68,11 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	if err != nil {
 		return Report{}, err
 	}
+	kept, err := s.uploads(ctx, phone.Device.ID)
+	if err != nil {
+		return Report{}, err
+	}
+	r.Overrides = c.overrides(phone.Device, kept)
 	p := phone.Device.Provision
 	for _, file := range b.deviceFiles(b.model(p.Family, string(p.Model)), mac) {
 		report := FileReport{Role: file.rule.Role, Name: file.name, Settings: file.rule.Settings}
@@ -74,6 +81,7 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 		}
 		rendered, err := s.fileOf(ctx, c, phone, users, file)
 		report.judge(rendered, err, fetches[file.name])
+		report.prefer(file.rule, kept)
 		r.Files = append(r.Files, report)
 	}
 	r.State, r.Error = overallState(r.Files)

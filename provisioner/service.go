@@ -25,6 +25,8 @@ type Store interface {
 	// LastFetches returns the newest GET of each file of a device, under the
 	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
+	// Uploads are the files that a device stored, without their bodies.
+	Uploads(ctx context.Context, deviceID string) ([]models.Upload, error)
 }
 
 // Options are what a server's files have in common.
@@ -74,14 +76,14 @@ func (s *Service) Match(name string) (Request, bool) {
 }
 
 // DeviceFile renders a file for a phone. It is ErrNotFound when the phone's
-// brand has no such file, or it is another phone's. Any other error is a
+// brand has no such file or only takes it from phones, or it is another phone's. Any other error is a
 // failure of the store or of a template, named with its line.
 func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
 	brand := phone.Device.Provision.Brand
 	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == brand })
-	if !ok || i < 0 {
+	if !ok || i < 0 || !files[i].rule.rendered() {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
 	}
 	if !req.HasMAC {

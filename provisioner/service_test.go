@@ -11,10 +11,11 @@ import (
 	"dialtone/models"
 )
 
-// fakeStore holds users and fetches; err makes every call fail.
+// fakeStore holds users, fetches and uploads; err makes every call fail.
 type fakeStore struct {
 	users   []*models.User
 	fetches []models.Fetch
+	uploads []models.Upload
 	err     error
 	calls   int
 }
@@ -32,6 +33,10 @@ func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mod
 
 func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
 	return s.fetches, s.err
+}
+
+func (s *fakeStore) Uploads(context.Context, string) ([]models.Upload, error) {
+	return s.uploads, s.err
 }
 
 func acmePhone(t testing.TB) *models.Phone {
