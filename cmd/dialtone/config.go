@@ -58,6 +58,12 @@ type Config struct {
 	Templates struct {
 		Dir string `koanf:"dir"`
 	} `koanf:"templates"`
+	Assets struct {
+		Dir string `koanf:"dir"`
+	} `koanf:"assets"`
+	Uploads struct {
+		MaxBytes int64 `koanf:"max_bytes"`
+	} `koanf:"uploads"`
 	Secrets struct {
 		Keyset string `koanf:"keyset"`
 	} `koanf:"secrets"`
@@ -97,6 +103,8 @@ var settings = []setting{
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
+	{"assets.dir", "", "folder of firmware, logos, ring tones for phones; empty = off"},
+	{"uploads.max_bytes", "4194304", "bytes of logs and other files that one phone may store; 0 = none"},
 	{"secrets.keyset", "", "file with the key for secrets at rest; empty = beside the database"},
 	{"auth.api_token_life", "1h", "how long tokens bought with an API key are good"},
 	{"auth.user_token_life", "1h", "how long tokens bought with a user's password are good"},
@@ -213,6 +221,9 @@ func (c Config) check(k *koanf.Koanf) error {
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			return errors.New("phones.url: want http://host[:port] or https://host[:port]")
 		}
+	}
+	if c.Uploads.MaxBytes < 0 {
+		return fmt.Errorf("uploads.max_bytes: want a number of bytes, got %d", c.Uploads.MaxBytes)
 	}
 	if _, err := c.exempt(); err != nil {
 		return err

@@ -34,6 +34,7 @@ const (
 	keepHistory   = 30 * 24 * time.Hour // of fetches and notifications
 	maxAPIHeader  = 64 << 10
 	maxFileHeader = 16 << 10
+	maxUploads    = 50 // files of one device
 )
 
 func newServeCommand() *cobra.Command {
@@ -58,6 +59,11 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("templates.dir: %w", err)
 	}
+	assets, err := openAssets(c.Assets.Dir)
+	if err != nil {
+		return fmt.Errorf("assets.dir: %w", err)
+	}
+	defer func() { _ = assets.Close() }()
 	store, keys, err := openStore(ctx, c, log)
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
@@ -73,7 +79,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	record := inBackground(ctx, recorder.Run) // outlives the listeners
 	later := newJobs(log)
 	work := inBackground(ctx, later.run) // outlives the listeners
-	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, record: recorder.Record, later: later}
+	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, record: recorder.Record, later: later}
 	err = s.run(ctx)
 	work.stop()
 	record.stop()
@@ -88,6 +94,7 @@ type server struct {
 	store    *sqlstore.Store
 	nonceKey []byte
 	catalog  *provisioner.Catalog
+	assets   *phonehttp.Assets // nil = none
 	record   func(models.Fetch)
 	later    *jobs
 
@@ -164,6 +171,7 @@ func (s *server) join() error {
 	})
 	s.phones = phonehttp.New(phonehttp.Config{
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
+		Quota: models.UploadQuota{Files: maxUploads, Bytes: s.Uploads.MaxBytes}, Assets: s.assets,
 	})
 	apiTokenLife, userTokenLife, err := s.tokenLives()
 	if err != nil {
@@ -349,4 +357,12 @@ func loadTemplates(dir string) (*provisioner.Catalog, error) {
 		return provisioner.Load(templates.FS)
 	}
 	return provisioner.LoadOverlay(templates.FS, dir)
+}
+
+// openAssets opens the folder of the operator's files; nil when there is none.
+func openAssets(folder string) (*phonehttp.Assets, error) {
+	if folder == "" {
+		return nil, nil //nolint:nilnil // phonehttp takes nil for none
+	}
+	return phonehttp.OpenAssets(folder)
 }

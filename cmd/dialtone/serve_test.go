@@ -129,6 +129,9 @@ func TestDatabaseGone(t *testing.T) {
 		if resp.StatusCode != want || (want == http.StatusServiceUnavailable) != (resp.Header.Get("Retry-After") != "") {
 			t.Errorf("%s, file: got %d, Retry-After %q, want %d", when, resp.StatusCode, resp.Header.Get("Retry-After"), want)
 		}
+		if got := curl(t, filepath.Join(dir, "answer"), "-d", "#!version:1.0.0.1", a.url+"001565aabbcc-local.cfg"); (got == "503") != (want == http.StatusServiceUnavailable) {
+			t.Errorf("%s, upload: got %s", when, got)
+		}
 		r, err := a.ask(t.Context(), "GET", "devices", nil)
 		if err != nil || r.status != want || (want == http.StatusServiceUnavailable) != (r.header.Get("Retry-After") != "") {
 			t.Errorf("%s, API: got %d %s, %v, want %d", when, r.status, r.Message, err, want)

@@ -19,13 +19,11 @@ func newUpload(device, name, body string) *models.Upload {
 	return &models.Upload{DeviceID: device, Name: name, ContentType: "text/plain", ETag: fmt.Sprintf("%x", body), Bytes: int64(len(body)), Body: []byte(body)}
 }
 
-func saveUpload(t *testing.T, s *sqlstore.Store, device, name, body string) *models.Upload {
+func saveUpload(t *testing.T, s *sqlstore.Store, device, name, body string) {
 	t.Helper()
-	u := newUpload(device, name, body)
-	if _, err := s.SaveUpload(t.Context(), u, roomy); err != nil {
+	if _, err := s.SaveUpload(t.Context(), newUpload(device, name, body), roomy); err != nil {
 		t.Fatal(err)
 	}
-	return u
 }
 
 func uploadNames(t *testing.T, s *sqlstore.Store, device string) []string {

@@ -11,20 +11,27 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"dialtone/internal/digestauth"
 	"dialtone/models"
 	"dialtone/provisioner"
 )
 
-// Store finds who is asking.
+// Store finds who is asking, and keeps what phones upload.
 type Store interface {
 	// PhoneByMAC gives the phone with this MAC, or an ErrNotFound.
 	PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error)
 	// AccountByPathToken gives the account of a provisioning URL, or an ErrNotFound.
 	AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error)
+	// Upload gives a file that the device stored, or an ErrNotFound.
+	Upload(ctx context.Context, deviceID, name string) (*models.Upload, error)
+	// SaveUpload stores a device's file; what is over the quota is ErrQuota.
+	SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (created bool, err error)
 }
 
 // A Guard counts wrong credentials per source address.
@@ -40,6 +47,8 @@ type Config struct {
 	Store    Store
 	Guard    Guard
 	Record   func(models.Fetch) // must not block
+	Quota    models.UploadQuota // of one device; no bytes = nothing is taken
+	Assets   *Assets            // nil = there are none
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -48,10 +57,13 @@ type Config struct {
 type Handler struct {
 	Config
 	digest *digestauth.Authority
+	bodies *semaphore.Weighted // bytes of uploads in memory
 }
 
 // New makes a Handler.
-func New(c Config) *Handler { return &Handler{c, digestauth.New(c.NonceKey, c.Now)} }
+func New(c Config) *Handler {
+	return &Handler{c, digestauth.New(c.NonceKey, c.Now), semaphore.NewWeighted(uploadMemory)}
+}
 
 // retryAfter tells a phone, in seconds, when to come back after a failure of
 // ours; until then it keeps the configuration it has.
@@ -60,21 +72,22 @@ const retryAfter = "30"
 // requestTimeout bounds the database's part in one request.
 const requestTimeout = 10 * time.Second
 
-// ServeHTTP serves GET and HEAD of [/p/{token}]/{file}.
+// ServeHTTP serves GET and HEAD of [/p/{token}]/{file}, and PUT and POST of
+// those that phones store.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
-	visit := &visit{Handler: h, r: r.WithContext(ctx), w: &responseWriter{ResponseWriter: w}, started: h.Now(), source: sourceOf(r)}
+	visit := &visit{
+		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w}, started: h.Now(), source: sourceOf(r),
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	file, err := visit.file()
+	err := visit.answer()
 	if err != nil {
 		visit.refuse(err)
-	} else {
-		visit.deliver(file)
 	}
 	visit.log(err)
-	visit.record(file)
+	visit.record()
 }
 
 // A visit is one request of a phone on its way through the handler.
@@ -87,6 +100,11 @@ type visit struct {
 	want    provisioner.Request
 	account *models.Account // who asks, once authenticated
 	phone   *models.Phone   // whose file it is; nil for a common file
+	untimed *http.Request   // r without the time limit, for what a slow line may take longer for
+	asset   bool            // it is one of the operator's files
+
+	etag     string // of what was delivered or stored
+	received int64  // bytes of an upload
 }
 
 // A challengeError asks for credentials.
@@ -94,28 +112,63 @@ type challengeError struct{ stale bool }
 
 func (challengeError) Error() string { return "credentials wanted" }
 
+// A methodError is a method that the file has not.
+type methodError struct{ allowed []string }
+
+func (methodError) Error() string { return "method not allowed" }
+
 var (
-	errMethod  = errors.New("method not allowed")
 	errLocked  = errors.New("too many wrong credentials from this source")
 	errRefused = fmt.Errorf("device, owner or account is disabled: %w", models.ErrNotFound)
 	errForeign = fmt.Errorf("a phone of another account, or another phone: %w", models.ErrNotFound)
 )
 
-// file is the whole decision: what is asked for, by whom, and its bytes.
-func (v *visit) file() (provisioner.File, error) {
-	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
-		return provisioner.File{}, errMethod
-	}
+// answer is the whole decision: what is asked for, by whom, and what to do.
+func (v *visit) answer() error {
 	token, name, ok := splitPath(v.r.URL.EscapedPath())
 	if !ok {
-		return provisioner.File{}, models.ErrNotFound
+		return models.ErrNotFound
 	}
-	if v.want, ok = v.Files.Match(name); !ok {
-		return provisioner.File{}, models.ErrNotFound
+	var known bool
+	v.want, known = v.Files.Match(name)
+	if err := v.checkMethod(v.want.Upload); err != nil {
+		return err
+	}
+	if !known && v.Assets == nil {
+		return models.ErrNotFound
 	}
 	if err := v.authenticate(token); err != nil {
-		return provisioner.File{}, err
+		return err
 	}
+	if !known {
+		return v.serveAsset(name)
+	}
+	if v.isUpload() {
+		return v.receive()
+	}
+	file, err := v.file(name)
+	if err != nil {
+		return err
+	}
+	v.deliver(file)
+	return nil
+}
+
+// checkMethod refuses methods other than those for reading and, of a file that
+// phones store, for writing.
+func (v *visit) checkMethod(stored bool) error {
+	allowed := []string{http.MethodGet, http.MethodHead}
+	if stored && v.Quota.Bytes > 0 {
+		allowed = append(allowed, http.MethodPut, http.MethodPost)
+	}
+	if !slices.Contains(allowed, v.r.Method) {
+		return methodError{allowed}
+	}
+	return nil
+}
+
+// file is what is served under a name: what the phone stored, or else rendered.
+func (v *visit) file(name string) (provisioner.File, error) {
 	if !v.want.HasMAC {
 		if !v.account.Enabled.On() {
 			return provisioner.File{}, errRefused
@@ -124,6 +177,9 @@ func (v *visit) file() (provisioner.File, error) {
 	}
 	if err := v.findPhone(); err != nil {
 		return provisioner.File{}, err
+	}
+	if file, found, err := v.stored(); found || err != nil {
+		return file, err
 	}
 	return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 }
@@ -152,6 +208,7 @@ func (v *visit) findPhone() error {
 
 // deliver writes the file; ServeContent sees to HEAD, ranges and If-None-Match.
 func (v *visit) deliver(f provisioner.File) {
+	v.etag = f.ETag
 	v.w.Header().Set("Content-Type", f.ContentType)
 	v.w.Header().Set("ETag", `"`+f.ETag+`"`)
 	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(f.Body))
@@ -161,17 +218,25 @@ func (v *visit) deliver(f provisioner.File) {
 // is 503: then it keeps the configuration it has.
 func (v *visit) refuse(err error) {
 	var challenge challengeError
+	var method methodError
 	switch {
 	case errors.As(err, &challenge):
+		v.drain()
 		// Set would write Www-Authenticate, and small clients may be particular.
 		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, challenge.stale)}
 		v.text(http.StatusUnauthorized)
-	case errors.Is(err, errMethod):
-		v.w.Header().Set("Allow", "GET, HEAD")
+	case errors.As(err, &method):
+		v.w.Header().Set("Allow", strings.Join(method.allowed, ", "))
 		v.text(http.StatusMethodNotAllowed)
 	case errors.Is(err, errLocked):
 		v.w.Header().Set("Retry-After", retryAfter)
 		v.text(http.StatusTooManyRequests)
+	case errors.Is(err, errTooLarge), errors.Is(err, models.ErrQuota):
+		v.text(http.StatusRequestEntityTooLarge)
+	case errors.Is(err, errPartial), errors.Is(err, errCutOff):
+		v.text(http.StatusBadRequest)
+	case errors.Is(err, errEncoded):
+		v.text(http.StatusUnsupportedMediaType)
 	case errors.Is(err, models.ErrNotFound):
 		v.text(http.StatusNotFound)
 	default:
@@ -194,7 +259,7 @@ func (v *visit) text(status int) {
 // log tells of a request, and why it was refused. Strangers' requests are
 // told only to who wants to know everything: they could fill the disk.
 func (v *visit) log(refused error) {
-	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", v.w.bytes, "remote", v.source}
+	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", max(v.w.bytes, v.received), "remote", v.source}
 	level := slog.LevelDebug
 	if v.account != nil {
 		level = slog.LevelInfo
@@ -211,7 +276,7 @@ func (v *visit) log(refused error) {
 
 // record remembers the request for the administrator when it came from
 // somebody known: strangers could fill the database.
-func (v *visit) record(f provisioner.File) {
+func (v *visit) record() {
 	if v.account == nil {
 		return
 	}
@@ -220,7 +285,7 @@ func (v *visit) record(f provisioner.File) {
 		File:      v.want.Name,
 		Method:    v.r.Method,
 		Status:    v.w.status,
-		ETag:      f.ETag,
+		ETag:      v.etag,
 		Bytes:     v.w.bytes,
 		Source:    v.source.String(),
 		UserAgent: v.r.UserAgent(),
@@ -238,6 +303,12 @@ func (v *visit) record(f provisioner.File) {
 	if v.phone != nil {
 		fetch.DeviceID = v.phone.Device.ID
 	}
+	if v.asset && fetch.MAC == "" && fetch.DeviceID == "" {
+		return // a file that any phone may have, by one that is not known
+	}
+	if v.isUpload() {
+		fetch.Bytes = v.received
+	}
 	if v.w.broken {
 		fetch.Status, fetch.ETag = statusClientGone, ""
 	}
@@ -248,11 +319,11 @@ func (v *visit) record(f provisioner.File) {
 // number nginx uses).
 const statusClientGone = 499
 
-// splitPath takes [/p/{token}]/{file} apart. It works on the escaped path and
-// refuses any escape: phones ask for plain names, so whatever needs one (dots,
-// slashes, NUL in disguise) is not a phone.
+// splitPath takes [/p/{token}]/{file} apart. It works on the escaped path, so
+// that no escape (dots, slashes, NUL in disguise) can move a boundary. The file
+// stays escaped: manifests know plain names only, assets look at it themselves.
 func splitPath(path string) (token models.Secret, name string, ok bool) {
-	if strings.ContainsAny(path, "%\\") {
+	if strings.Contains(path, "\\") {
 		return "", "", false
 	}
 	name, ok = strings.CutPrefix(path, "/")
@@ -260,7 +331,7 @@ func splitPath(path string) (token models.Secret, name string, ok bool) {
 		var secret string
 		secret, name, ok = strings.Cut(rest, "/")
 		token = models.Secret(secret)
-		ok = ok && token != ""
+		ok = ok && token != "" && !strings.Contains(secret, "%")
 	}
 	return token, name, ok
 }

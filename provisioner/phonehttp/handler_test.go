@@ -44,7 +44,19 @@ type site struct {
 	fetches []models.Fetch
 }
 
-func newSite(t *testing.T) *site {
+var loadTemplates = sync.OnceValues(func() (*provisioner.Catalog, error) { return provisioner.Load(templates.FS) })
+
+// builtin is the catalog of the built-in templates, loaded once for all tests.
+func builtin(t testing.TB) *provisioner.Catalog {
+	t.Helper()
+	catalog, err := loadTemplates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
+
+func newSite(t *testing.T, changes ...func(*phonehttp.Config)) *site {
 	t.Helper()
 	s := &site{store: sqlstoretest.New(t), log: &syncbuf.Buffer{}, fail: func() error { return nil }}
 	s.account = s.createAccount(t, "acme.example.com")
@@ -53,20 +65,20 @@ func newSite(t *testing.T) *site {
 	s.polycom = s.createDevice(t, s.account, `{"name":"Bob","mac_address":"0004f2aabbcc","sip":{"username":"bob","password":"canary-sip"},
 		"provision":{"endpoint_brand":"polycom","endpoint_family":"vvx","endpoint_model":"vvx450"}}`)
 
-	catalog, err := provisioner.Load(templates.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	handler := phonehttp.New(phonehttp.Config{
-		Files:  provisioner.NewService(s.store, catalog, provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
+	config := phonehttp.Config{
+		Files:  provisioner.NewService(s.store, builtin(t), provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
 		Store:  &flakyStore{s.store, s},
 		Guard:  limit.NewLockout(nil, time.Now),
 		Record: s.record, NonceKey: []byte("key"),
-		Log: log,
-		Now: time.Now,
-	})
-	s.Server = httptest.NewServer(handler)
+		Quota: models.UploadQuota{Files: 5, Bytes: 2 << 20},
+		Log:   log,
+		Now:   time.Now,
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	s.Server = httptest.NewServer(phonehttp.New(config))
 	t.Cleanup(s.Close)
 	t.Cleanup(func() {
 		for _, secret := range []string{"canary", s.account.PathToken.Reveal(), s.yealink.HTTPPassword.Reveal()} {
@@ -148,7 +160,12 @@ type answer struct {
 
 func (s *site) do(t *testing.T, method, path string, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL, nil)
+	return s.send(t, method, path, nil, header...)
+}
+
+func (s *site) send(t *testing.T, method, path string, body io.Reader, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,17 +178,22 @@ func (s *site) do(t *testing.T, method, path string, header ...string) answer {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
 // digest answers the server's challenge for a path.
 func (s *site) digest(t *testing.T, method, path, user string, password models.Secret) answer {
 	t.Helper()
-	challenged := s.do(t, method, path)
+	return s.sendDigest(t, method, path, user, password, "")
+}
+
+func (s *site) sendDigest(t *testing.T, method, path, user string, password models.Secret, body string) answer {
+	t.Helper()
+	challenged := s.send(t, method, path, strings.NewReader(body))
 	challenge, err := digest.ParseChallenge(challenged.header.Get("WWW-Authenticate"))
 	if challenged.status != http.StatusUnauthorized || err != nil {
 		t.Fatalf("%s %s without credentials: got %d, %v, want a digest challenge", method, path, challenged.status, err)
@@ -180,7 +202,7 @@ func (s *site) digest(t *testing.T, method, path, user string, password models.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.do(t, method, path, "Authorization", creds.String())
+	return s.send(t, method, path, strings.NewReader(body), "Authorization", creds.String())
 }
 
 func TestFetchByToken(t *testing.T) {
@@ -301,10 +323,25 @@ func TestPathTricks(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	s := newSite(t)
-	for _, method := range []string{"PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
-		got := s.do(t, method, s.token("001565aabbcc.cfg"))
-		if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, HEAD" {
-			t.Errorf("%s: got %d, Allow %q, want 405", method, got.status, got.header.Get("Allow"))
+	const reading, writing = "GET, HEAD", "GET, HEAD, PUT, POST"
+	tests := []struct {
+		methods []string
+		file    string
+		allow   string
+	}{
+		{[]string{"PUT", "POST", "DELETE", "PATCH", "OPTIONS"}, "001565aabbcc.cfg", reading},
+		{[]string{"PUT", "POST", "DELETE"}, "y000000000108.cfg", reading},
+		{[]string{"PUT", "DELETE"}, "favicon.ico", reading},
+		{[]string{"DELETE", "PATCH", "OPTIONS"}, "001565aabbcc-local.cfg", writing},
+	}
+	for _, tt := range tests {
+		for _, method := range tt.methods {
+			for _, path := range []string{s.token(tt.file), "/" + tt.file} {
+				got := s.do(t, method, path)
+				if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != tt.allow {
+					t.Errorf("%s %s: got %d, Allow %q, want 405, %q", method, tt.file, got.status, got.header.Get("Allow"), tt.allow)
+				}
+			}
 		}
 	}
 }
@@ -510,6 +547,13 @@ func (f *flakyStore) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Ph
 	return f.Store.PhoneByMAC(ctx, mac)
 }
 
+func (f *flakyStore) SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (bool, error) {
+	if err := f.site.fail(); err != nil {
+		return false, err
+	}
+	return f.Store.SaveUpload(ctx, u, quota)
+}
+
 func (f *flakyStore) AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error) {
 	if err := f.site.fail(); err != nil {
 		return nil, err
@@ -523,17 +567,13 @@ func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"/001565aabbcc.cfg", "/p/x/001565aabbcc.cfg", "/%2e%2e/x", "/p//", "", "/\x00"} {
 		f.Add(seed)
 	}
-	catalog, err := provisioner.Load(templates.FS)
-	if err != nil {
-		f.Fatal(err)
-	}
 	handler := phonehttp.New(phonehttp.Config{
-		Files: provisioner.NewService(nil, catalog, provisioner.Options{}), Store: emptyStore{}, Guard: noGuard{},
+		Files: provisioner.NewService(nil, builtin(f), provisioner.Options{}), Store: emptyStore{}, Guard: noGuard{},
 		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	f.Fuzz(func(t *testing.T, path string) {
-		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
-		if err != nil {
+		req, ok := readRequest(path)
+		if !ok {
 			return
 		}
 		w := httptest.NewRecorder()
@@ -544,10 +584,24 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// readRequest is the GET of a path; false when it makes no request.
+func readRequest(path string) (*http.Request, bool) {
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+	return req, err == nil
+}
+
 type emptyStore struct{}
 
 func (emptyStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
 	return nil, models.ErrNotFound
+}
+
+func (emptyStore) Upload(context.Context, string, string) (*models.Upload, error) {
+	return nil, models.ErrNotFound
+}
+
+func (emptyStore) SaveUpload(context.Context, *models.Upload, models.UploadQuota) (bool, error) {
+	return false, models.ErrNotFound
 }
 
 func (emptyStore) AccountByPathToken(context.Context, models.Secret) (*models.Account, error) {

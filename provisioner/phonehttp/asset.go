@@ -1,0 +1,179 @@
+package phonehttp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"dialtone/models"
+)
+
+const (
+	assetFolder = "assets/" // of a provisioning URL
+	maxAssets   = 256       // assets being sent at the same time; more are told to come back
+
+	// How long a phone may take for one piece of an asset. The whole may take
+	// as long as it likes: firmware is large and lines are slow.
+	stallTimeout = time.Minute
+)
+
+// Assets are the operator's files for phones: firmware, ring tones, logos,
+// languages. They stay in one folder, which links do not leave.
+type Assets struct {
+	root *os.Root
+	busy chan struct{}
+}
+
+// OpenAssets opens a folder, which must be there.
+func OpenAssets(folder string) (*Assets, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	return &Assets{root, make(chan struct{}, maxAssets)}, nil
+}
+
+// Close ends the use of the folder. Nil has none.
+func (a *Assets) Close() error {
+	if a == nil {
+		return nil
+	}
+	return a.root.Close()
+}
+
+// open opens a file for reading. Whatever is no plain file in the folder is
+// ErrNotFound.
+func (a *Assets) open(name string) (*os.File, fs.FileInfo, error) {
+	info, err := a.root.Stat(name) // first: opening a pipe would wait for its other end
+	if err != nil {
+		return nil, nil, assetErr(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("no plain file: %w", models.ErrNotFound)
+	}
+	file, err := a.root.Open(name)
+	if err != nil {
+		return nil, nil, assetErr(err)
+	}
+	if info, err = file.Stat(); err != nil { // of what was opened
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, info, nil
+}
+
+// assetErr tells what is wrong with the machine from what is wrong with a name.
+func assetErr(err error) error {
+	for _, ours := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, ours) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", models.ErrNotFound, err)
+}
+
+// assetName is the path of an asset below its folder, from the escaped path
+// below the provisioning URL: with or without "assets/" in front, since some
+// phones ask for firmware beside their configuration. Escapes are for blanks
+// and letters; those of dots and slashes, and hidden files, have no name.
+func assetName(escaped string) (string, bool) {
+	name, err := url.PathUnescape(escaped)
+	if err != nil || strings.Count(name, "/") != strings.Count(escaped, "/") || strings.Count(name, ".") != strings.Count(escaped, ".") {
+		return "", false
+	}
+	odd := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '%' || r == utf8.RuneError }
+	name = strings.TrimPrefix(name, assetFolder)
+	if strings.ContainsFunc(name, odd) || !fs.ValidPath(name) || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
+		return "", false
+	}
+	return name, true
+}
+
+// assetTypes are the content types by the ending of a name. The rest, scripts
+// and pages among it, is only bytes.
+var assetTypes = map[string]string{
+	".bmp":  "image/bmp",
+	".cfg":  "text/plain; charset=utf-8",
+	".gif":  "image/gif",
+	".jpeg": "image/jpeg",
+	".jpg":  "image/jpeg",
+	".mp3":  "audio/mpeg",
+	".png":  "image/png",
+	".txt":  "text/plain; charset=utf-8",
+	".wav":  "audio/wav",
+	".xml":  "application/xml",
+}
+
+var errBusy = errors.New("too many assets are being sent")
+
+// serveAsset sends one of the operator's files.
+func (v *visit) serveAsset(escaped string) error {
+	v.asset = true
+	if !v.account.Enabled.On() {
+		return errRefused
+	}
+	name, ok := assetName(escaped)
+	if !ok {
+		return models.ErrNotFound
+	}
+	if _, known := v.Files.Match(name); known {
+		return models.ErrNotFound // a manifest's name in escapes
+	}
+	select {
+	case v.Assets.busy <- struct{}{}:
+		defer func() { <-v.Assets.busy }()
+	default:
+		return errBusy
+	}
+	file, info, err := v.Assets.open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	v.want.Name = assetFolder + name
+	v.etag = fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())
+	h := v.w.Header()
+	h.Set("Content-Type", cmp.Or(assetTypes[strings.ToLower(path.Ext(name))], "application/octet-stream"))
+	h.Set("ETag", `"`+v.etag+`"`)
+	h.Set("Cache-Control", "private, no-cache")
+	v.send(file, info.ModTime())
+	return nil
+}
+
+// send streams a file; ServeContent sees to HEAD, ranges and conditions.
+func (v *visit) send(file *os.File, modified time.Time) {
+	control := http.NewResponseController(v.w.ResponseWriter)
+	defer v.untilStopped(control.SetWriteDeadline)()
+	http.ServeContent(&patientWriter{v.w, control, v.untimed.Context().Err}, v.untimed, "", modified, file)
+}
+
+// untilStopped has reading or writing of the connection fail as soon as the
+// phone or the server has had enough. The function it returns ends that.
+func (v *visit) untilStopped(setDeadline func(time.Time) error) func() bool {
+	return context.AfterFunc(v.untimed.Context(), func() { _ = setDeadline(time.Now()) })
+}
+
+// A patientWriter gives each piece of a response a time of its own.
+type patientWriter struct {
+	*responseWriter
+	control *http.ResponseController
+	stopped func() error // why there is nothing more to write, nil = go on
+}
+
+func (w *patientWriter) Write(p []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(stallTimeout)) // a connection can; others have none
+	if err := w.stopped(); err != nil {
+		w.broken = true
+		return 0, err
+	}
+	return w.responseWriter.Write(p)
+}
