@@ -114,3 +114,6 @@ func (s sampleStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mo
 
 // LastFetches finds none.
 func (sampleStore) LastFetches(context.Context, string) ([]models.Fetch, error) { return nil, nil }
+
+// Uploads finds none.
+func (sampleStore) Uploads(context.Context, string) ([]models.Upload, error) { return nil, nil }
