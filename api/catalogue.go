@@ -39,10 +39,6 @@ func (s *server) showBrand(_ context.Context, r *request) (*answer, error) {
 	for _, id := range sortedNames(manifest.Families) {
 		families = append(families, publicFamily(catalog, manifest, id))
 	}
-	codecs := []string{}
-	for _, codec := range manifest.Codecs {
-		codecs = append(codecs, codec.Names...)
-	}
 	return ok(map[string]any{
 		"id":                name,
 		"name":              manifest.Label,
@@ -50,7 +46,8 @@ func (s *server) showBrand(_ context.Context, r *request) (*answer, error) {
 		"families":          families,
 		"combo_key_types":   sortedNames(manifest.Keys.Combo.Codes),
 		"feature_key_types": sortedNames(manifest.Keys.Feature.Codes),
-		"codecs":            codecs,
+		"codecs":            codecNames(manifest.Codecs),
+		"video_codecs":      codecNames(manifest.VideoCodecs),
 		"languages":         sortedNames(manifest.Languages),
 		"transports":        sortedNames(manifest.Transports),
 		"template_ids":      texts(catalog.TemplateIDs(name)),
@@ -89,21 +86,32 @@ func publicFamily(catalog *provisioner.Catalog, manifest *provisioner.Manifest, 
 			"aliases":      texts(family.Models[model.Name].Aliases),
 			"lines":        model.Lines,
 			"line_keys":    model.LineKeys,
-			"combo_keys":   room(keys.Combo, model.LineKeys),
-			"feature_keys": room(keys.Feature, model.LineKeys),
+			"combo_keys":   room(keys.Combo, model.Keys()),
+			"feature_keys": room(keys.Feature, model.Keys()),
 			"attributes":   attributes,
+
+			"expansion_modules": model.ExpansionModules,
+			"expansion_keys":    model.ExpansionKeys,
 		})
 	}
 	return map[string]any{"id": id, "name": family.Label, "models": list}
 }
 
+func codecNames(rules []provisioner.CodecRule) []string {
+	names := []string{}
+	for _, rule := range rules {
+		names = append(names, rule.Names...)
+	}
+	return names
+}
+
 // room is how many keys of a container, numbered from 0, have a place on the
-// phone.
-func room(rule provisioner.KeyRule, lineKeys int) int {
+// phone and its expansion modules.
+func room(rule provisioner.KeyRule, all int) int {
 	if len(rule.Codes) == 0 {
 		return 0
 	}
-	return max(0, lineKeys-rule.First+1)
+	return max(0, all-rule.First+1)
 }
 
 func publicRules(rules []provisioner.FileRule) []any {

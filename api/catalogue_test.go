@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,8 +42,17 @@ func TestCatalogue(t *testing.T) {
 	if t46u == nil || family.at("brand") != "yealink" {
 		t.Fatalf("family %s", family.body)
 	}
-	delete(t46u, "attributes")
-	want := `{"id":"t46u","name":"T46U","aliases":["sip-t46u"],"lines":16,"line_keys":27,"combo_keys":27,"feature_keys":26}`
+	number := func(name string) int {
+		n, _ := strconv.Atoi(fmt.Sprint(t46u[name]))
+		return n
+	}
+	if all := 27 + number("expansion_modules")*number("expansion_keys"); number("combo_keys") != all || number("feature_keys") != all-1 {
+		t.Errorf("room for %v combo and %v feature keys on %d keys", t46u["combo_keys"], t46u["feature_keys"], all)
+	}
+	for _, name := range []string{"attributes", "expansion_modules", "expansion_keys", "combo_keys", "feature_keys"} {
+		delete(t46u, name)
+	}
+	want := `{"id":"t46u","name":"T46U","aliases":["sip-t46u"],"lines":16,"line_keys":27}`
 	if diff := cmp.Diff(asJSON(t, want), asJSON(t, t46u)); diff != "" {
 		t.Error(diff)
 	}

@@ -112,9 +112,9 @@ func keyUserIDs(p models.ProvisionSettings) []string {
 	return ids
 }
 
-// A lineKey is one physical key beside the screen.
+// A lineKey is one physical key, beside the screen or on an expansion module.
 type lineKey struct {
-	Position int // from 1
+	Position int // from 1, over the phone and its modules
 	Type     string
 	Code     string // the vendor's
 	Value    string

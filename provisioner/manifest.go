@@ -107,7 +107,13 @@ type Capabilities struct {
 	Lines      int               `yaml:"lines"`      // SIP accounts
 	LineKeys   int               `yaml:"line_keys"`  // programmable keys beside the screen
 	Attributes map[string]string `yaml:"attributes"` // the brand's own: used in paths and as model.<name>
+
+	ExpansionModules int `yaml:"expansion_modules"` // that may be attached
+	ExpansionKeys    int `yaml:"expansion_keys"`    // of one module
 }
+
+// Keys is how many keys the model has with all modules attached.
+func (c Capabilities) Keys() int { return c.LineKeys + c.ExpansionModules*c.ExpansionKeys }
 
 // A PhoneScript lets `dialtone phone` behave as the brand's firmware does.
 // In its strings {mac}, {mac_colons}, {label}, {firmware} and model attributes

@@ -29,6 +29,8 @@ const (
 	maxLineKeys      = 400
 	maxUploadBytes   = 4 << 20
 	maxUploadPath    = 200 // characters
+	maxModules       = 10
+	maxModuleKeys    = 100
 )
 
 // uploadTypes are what an upload may be served as: nothing that a browser runs.
@@ -234,11 +236,18 @@ func (c *manifestCheck) checkDefaults() {
 }
 
 func (c *manifestCheck) checkCapabilities(at string, caps Capabilities) {
-	if caps.Lines < 0 || caps.Lines > maxLines {
-		c.bad(at+".lines", "lines is %d: want 0 to %d", caps.Lines, maxLines)
-	}
-	if caps.LineKeys < 0 || caps.LineKeys > maxLineKeys {
-		c.bad(at+".line_keys", "line_keys is %d: want 0 to %d", caps.LineKeys, maxLineKeys)
+	for _, bound := range []struct {
+		name       string
+		value, max int
+	}{
+		{"lines", caps.Lines, maxLines},
+		{"line_keys", caps.LineKeys, maxLineKeys},
+		{"expansion_modules", caps.ExpansionModules, maxModules},
+		{"expansion_keys", caps.ExpansionKeys, maxModuleKeys},
+	} {
+		if bound.value < 0 || bound.value > bound.max {
+			c.bad(at+"."+bound.name, "%s is %d: want 0 to %d", bound.name, bound.value, bound.max)
+		}
 	}
 	for name := range caps.Attributes {
 		if !identifier.MatchString(name) || slices.Contains(reservedAttributes, name) {
@@ -408,6 +417,8 @@ func (c *Capabilities) add(top Capabilities) {
 	c.Label = cmp.Or(top.Label, c.Label)
 	c.Lines = cmp.Or(top.Lines, c.Lines)
 	c.LineKeys = cmp.Or(top.LineKeys, c.LineKeys)
+	c.ExpansionModules = cmp.Or(top.ExpansionModules, c.ExpansionModules)
+	c.ExpansionKeys = cmp.Or(top.ExpansionKeys, c.ExpansionKeys)
 	for name, value := range top.Attributes {
 		if c.Attributes == nil {
 			c.Attributes = map[string]string{}

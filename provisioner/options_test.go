@@ -74,8 +74,8 @@ func TestOptions(t *testing.T) {
 		{"passwords by document", `{"provision": {"user_password": "4321"}}`, "", `{"provision": {"admin_password": "s3cret"}}`,
 			view{"security.admin_password": "s3cret", "security.user_password": "4321", "device.provision.admin_password": nil, "account.provision.user_password": nil}},
 		{"assets", `{"provision": {"firmware": "a/b.rom", "logo": "http://h/x.png"}}`, "", `{"provision": {"ringtones": ["a/b.wav"]}}`,
-			view{"firmware.url": sampleURL + "assets/a/b.rom", "assets.logo": "http://h/x.png",
-				"assets.ringtones": []any{view{"name": "b.wav", "url": sampleURL + "assets/a/b.wav"}}}},
+			view{"firmware.url": sampleFolder + "assets/a/b.rom", "assets.logo": "http://h/x.png",
+				"assets.ringtones": []any{view{"name": "b.wav", "url": sampleFolder + "assets/a/b.wav"}}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,6 +101,34 @@ func TestPickup(t *testing.T) {
 				t.Errorf("key %d: %s is %v, want %v", i+1, name, got, value)
 			}
 		}
+	}
+}
+
+// Keys beyond those of the phone, which has eight, are on its two modules of
+// three keys each.
+func TestExpansion(t *testing.T) {
+	v := optionsOf(t, `{}`, "", `{"provision": {"combo_keys": {"7": {"type": "speed_dial", "value": "7"}, "8": {"type": "speed_dial", "value": "8"},
+		"13": {"type": "speed_dial", "value": "13"}, "14": {"type": "speed_dial", "value": "14"}}, "feature_keys": {"8": {"type": "speed_dial", "value": "f8"}}}}`)
+	if own := member(t, v, "keys.line").([]any); len(own) != 8 || own[7].(view)["value"] != "7" || own[7].(view)["nth"] != 1 {
+		t.Errorf("the phone's own keys: %v", own)
+	}
+	var got []view
+	for _, module := range member(t, v, "keys.expansion").([]any) {
+		for _, k := range module.(view)["keys"].([]any) {
+			k := k.(view)
+			got = append(got, view{"module": module.(view)["module"], "position": k["position"], "overall": k["overall"], "value": k["value"], "nth": k["nth"]})
+		}
+	}
+	want := []view{
+		{"module": 1, "position": 1, "overall": 9, "value": "8", "nth": 2},
+		{"module": 1, "position": 2, "overall": 10, "value": "f8", "nth": 3},
+		{"module": 1, "position": 3, "overall": 11, "value": "", "nth": 0},
+		{"module": 2, "position": 1, "overall": 12, "value": "", "nth": 0},
+		{"module": 2, "position": 2, "overall": 13, "value": "", "nth": 0},
+		{"module": 2, "position": 3, "overall": 14, "value": "13", "nth": 4},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys of the modules (-want +got):\n%s", diff)
 	}
 }
 

@@ -50,7 +50,7 @@ families:
     model: {line_keys: 6}
     models:
       t11: {label: T11, aliases: [t11p], attributes: {number: "11"}}
-      t12: {label: T12, lines: 2, line_keys: 8, attributes: {number: "12"}}
+      t12: {label: T12, lines: 2, line_keys: 8, expansion_modules: 2, expansion_keys: 3, attributes: {number: "12"}}
   f2x:
     models:
       x20: {attributes: {number: "20"}}

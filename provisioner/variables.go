@@ -119,10 +119,12 @@ var variableGroups = []variableGroup{
 		{"language", typeText, "the vendor's word for `language`, empty when it has none", "English"},
 	}},
 	{"Keys", "A combo key takes line key `first` + its number. The first key is the line's unless a combo key takes it. A feature key\n" +
-		"takes `first` + its number if nothing is there. What has no place on the model is left out.", []variable{
+		"takes `first` + its number if nothing is there. Numbers beyond the phone's own\n" +
+		"keys go to its expansion modules, in order. What has no place on the model is left out.", []variable{
 		{"keys", typeObject, "", ""},
 		{"keys.line", typeList, "the physical keys 1 to `model.line_keys`, every one", ""},
 		{"keys.line[].position", typeInt, "from 1", "2"},
+		{"keys.line[].overall", typeInt, "the same, counted on over the keys of expansion modules", "2"},
 		{"keys.line[].type", typeText, "Kazoo's key type, or `none`", "presence"},
 		{"keys.line[].code", typeText, "the vendor's, empty for `none` or when the manifest has none", "16"},
 		{"keys.line[].value", typeText, "what is monitored or dialled; empty for `line`", "1002"},
@@ -131,7 +133,10 @@ var variableGroups = []variableGroup{
 		{"keys.line[].user", typeBool, "the key monitors a user", "true"},
 		{"keys.line[].pickup", typeText, "what to dial to take a call that rings there: `codes.pickup` and the value; empty when it monitors no user or there is no code",
 			"**1002"},
-		{"keys.line[].nth", typeInt, "number among the keys with a function other than line, from 1; else 0", "1"},
+		{"keys.line[].nth", typeInt, "number among the keys with a function other than line, from 1, over the modules too; else 0", "1"},
+		{"keys.expansion", typeList, "the expansion modules that may be attached: `model.expansion_modules`, every one", ""},
+		{"keys.expansion[].module", typeInt, "from 1", "1"},
+		{"keys.expansion[].keys", typeList, "all keys of the module, with the members of `keys.line`; `position` counts from 1 in each module", ""},
 		{"keys.combo", typeList, "the combo keys as stored, by number", ""},
 		{"keys.combo[].number", typeInt, "as stored, from 0 by convention", "3"},
 		{"keys.combo[].position", typeInt, "the line key that it asks for", "4"},
@@ -170,6 +175,8 @@ var variableGroups = []variableGroup{
 		{"model.label", typeText, "as the phone spells it", "T46U"},
 		{"model.lines", typeInt, "SIP lines", "16"},
 		{"model.line_keys", typeInt, "keys beside the screen", "27"},
+		{"model.expansion_modules", typeInt, "expansion modules that may be attached", "3"},
+		{"model.expansion_keys", typeInt, "keys of one", "60"},
 	}},
 	{"The phone itself", "", []variable{
 		{"security", typeObject, "how the phone's own pages and menus are locked", ""},
@@ -212,6 +219,8 @@ var sameMembers = map[string]string{
 	"video_codecs":         "codecs",
 	"time.stop":            "time.start",
 	"keys.feature":         "keys.combo",
+
+	"keys.expansion[].keys": "keys.line",
 }
 
 // A shape is what is known about a value of a view: its type, and the members of

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const sampleFolder = sampleURL + "/p/" + sampleToken + "/"
+
 // everything is a view in which no list is empty.
 func everything(t *testing.T) view {
 	t.Helper()
@@ -32,7 +34,7 @@ func sampleView(t *testing.T, s sample) view {
 		t.Fatal(err)
 	}
 	in.now = sampleNow
-	in.server = server{URL: sampleURL, Username: "001122334455", Password: phone.Device.HTTPPassword}
+	in.server = server{URL: sampleFolder, Username: "001122334455", Password: phone.Device.HTTPPassword}
 	return newView(in, func(s string) string { return s })
 }
 
@@ -143,7 +145,7 @@ func spoken(path string) string {
 // elementNames are what the guide calls the elements of lists.
 var elementNames = map[string]string{
 	"lines": "line", "lines[].servers": "registrar", "codecs.on": "codec", "codecs.off": "codec",
-	"keys.line": "key", "keys.combo": "key", "assets.ringtones": "ringtone",
+	"keys.line": "key", "keys.expansion": "module", "keys.combo": "key", "assets.ringtones": "ringtone",
 }
 
 func quoted(example string) string {

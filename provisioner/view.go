@@ -257,28 +257,33 @@ func (r changeRule) view() view {
 	return view{"month": r.Month, "week": r.Week, "weekday": r.Weekday, "hour": r.Hour, "minute": r.Minute}
 }
 
+// keysView has the keys beside the screen and those of expansion modules, which
+// go on counting where the phone ends.
 func (in viewInput) keysView() view {
-	s, rules := in.settings, in.brand.Keys
-	physical := []any{}
+	s, rules, m := in.settings, in.brand.Keys, in.model
+	own, modules := []any{}, []any{}
 	if in.device != nil {
+		placed := rules.placeKeys(s.combos, s.features, m.Keys())
 		pickup := featureCode(s.document, codePickup)
-		for _, k := range rules.placeKeys(s.combos, s.features, in.model.LineKeys) {
-			physical = append(physical, k.view(pickup))
+		own = keyViews(placed[:m.LineKeys], pickup)
+		for keys := range slices.Chunk(placed[m.LineKeys:], max(m.ExpansionKeys, 1)) {
+			modules = append(modules, view{"module": len(modules) + 1, "keys": keyViews(keys, pickup)})
 		}
 	}
-	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": physical}
+	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": own, "expansion": modules}
 }
 
-func (k lineKey) view(pickup string) view {
-	user := k.Type == models.KeyPresence
-	if user && pickup != "" {
-		monitored, _, _ := strings.Cut(k.Value, "@")
-		pickup += monitored
-	} else {
-		pickup = ""
+func keyViews(keys []lineKey, pickup string) []any {
+	list := make([]any, len(keys))
+	for i, k := range keys {
+		user, code := k.Type == models.KeyPresence, ""
+		if monitored, _, _ := strings.Cut(k.Value, "@"); user && pickup != "" {
+			code = pickup + monitored
+		}
+		list[i] = view{"position": i + 1, "overall": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label,
+			"nth": k.Nth, "line": k.Line, "user": user, "pickup": code}
 	}
-	return view{"position": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label, "nth": k.Nth,
-		"line": k.Line, "user": user, "pickup": pickup}
+	return list
 }
 
 func (r KeyRule) view(keys []key) []any {
@@ -301,7 +306,8 @@ func (in viewInput) serverView() view {
 
 func (in viewInput) modelView() view {
 	m := in.model
-	out := view{"brand": m.Brand, "family": m.Family, "name": m.Name, "label": m.Label, "lines": m.Lines, "line_keys": m.LineKeys}
+	out := view{"brand": m.Brand, "family": m.Family, "name": m.Name, "label": m.Label, "lines": m.Lines, "line_keys": m.LineKeys,
+		"expansion_modules": m.ExpansionModules, "expansion_keys": m.ExpansionKeys}
 	for name, value := range m.Attributes {
 		if !slices.Contains(modelMembers, name) {
 			out[name] = value
