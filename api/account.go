@@ -99,8 +99,6 @@ func (s *server) patchAccount(ctx context.Context, r *request) (*answer, error) 
 }
 
 // updateAccount saves what edit makes of the stored document and the one sent.
-// Phones do not find their registrar's realm changed unless they are told, so a
-// new realm sends them all a check-sync.
 func (s *server) updateAccount(ctx context.Context, r *request, edit func(stored, sent models.Document) models.Document) (*answer, error) {
 	sent, err := r.document()
 	if err != nil {
@@ -115,9 +113,7 @@ func (s *server) updateAccount(ctx context.Context, r *request, edit func(stored
 	if err != nil {
 		return nil, err
 	}
-	if saved.Realm != old.Realm {
-		s.syncAccount(ctx, r)
-	}
+	s.tellAccountPhones(ctx, r, old, saved)
 	return one(saved.Meta, s.publicAccount(saved)), nil
 }
 
@@ -193,6 +189,7 @@ func (s *server) deleteAccount(ctx context.Context, r *request) (*answer, error)
 		return nil, fault("forbidden", "the master account cannot be deleted")
 	}
 	var a *models.Account
+	var phones []models.Registration
 	err := s.untilWritten(ctx, func(ctx context.Context) (err error) {
 		if a, err = s.Store.Account(ctx, r.account.ID); err != nil {
 			return notFound(err, r.account.ID)
@@ -200,11 +197,13 @@ func (s *server) deleteAccount(ctx context.Context, r *request) (*answer, error)
 		if err := r.ifMatch(a.Revision); err != nil {
 			return err
 		}
+		phones = s.farewells(ctx, a)
 		return s.Store.DeleteAccount(ctx, a)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.sayFarewell(ctx, r, a, phones)
 	return one(a.Meta, s.publicAccount(a)), nil
 }
 

@@ -94,6 +94,8 @@ type Config struct {
 	Store Store
 	// CheckSync tells a phone to fetch its files again; it returns at once.
 	CheckSync func(CheckSync)
+	// AwaitRoom waits while very many check-syncs are on their way, until ctx ends.
+	AwaitRoom func(ctx context.Context)
 	// Notify sends any other NOTIFY; it returns at once.
 	Notify func(p *models.Phone, event, contentType string, body []byte)
 	// Provision reports which files a phone is given and which it has.
@@ -117,7 +119,7 @@ type Config struct {
 }
 
 func (c *Config) check() error {
-	if c.Store == nil || c.CheckSync == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil ||
+	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil ||
 		c.Catalog == nil || c.Background == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}

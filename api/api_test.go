@@ -73,6 +73,7 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 			defer b.mu.Unlock()
 			b.synced = append(b.synced, c)
 		},
+		AwaitRoom: func(context.Context) {},
 		Notify: func(p *models.Phone, event, contentType string, body []byte) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

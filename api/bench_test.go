@@ -101,6 +101,7 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 	handler, err := api.New(api.Config{
 		Store:     store,
 		CheckSync: func(api.CheckSync) {},
+		AwaitRoom: func(context.Context) {},
 		Notify:    func(*models.Phone, string, string, []byte) {},
 		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return provisioner.Report{}, nil },
 		Preview: func(context.Context, *models.Phone, string, bool) (provisioner.File, error) {

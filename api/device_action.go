@@ -30,21 +30,6 @@ func (s *server) phone(ctx context.Context, r *request) (*models.Phone, error) {
 	return phone, notFound(err, id)
 }
 
-// checkSync tells phones to fetch their files after a save. The save has
-// happened: a failure here is logged and never answered, and a client that
-// hangs up does not stop it.
-func (s *server) checkSync(ctx context.Context, r *request, deviceIDs ...string) {
-	ctx = context.WithoutCancel(ctx)
-	for _, id := range deviceIDs {
-		phone, err := s.Store.PhoneByID(ctx, r.account.ID, id)
-		if err != nil {
-			s.Log.WarnContext(ctx, "check-sync not sent", "account", r.account.ID, "device", id, "err", err)
-			continue
-		}
-		s.CheckSync(CheckSync{Phone: phone})
-	}
-}
-
 // deviceAction serves PUT .../devices/{D}: the envelope names an action.
 func (s *server) deviceAction(ctx context.Context, r *request) (*answer, error) {
 	switch r.parameter("action") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,5 +193,127 @@ func TestFlushSparesRenewal(t *testing.T) {
 	b.do("PATCH", path, `{"data":{"owner_id":null}}`).want(http.StatusOK)
 	if !b.isRegistered(path) {
 		t.Error("the renewed registration was dropped")
+	}
+}
+
+// An office is an account with phones: ann's and bob's are registered, bob's in
+// a realm of its own, and eve's is not. Ann owns two of them.
+type office struct {
+	*bench
+	account, path, owner string
+	ann, bob, eve        string // paths
+}
+
+func (b *bench) office() *office {
+	acme, _ := b.account("Acme", "acme.example.com", b.master)
+	o := &office{bench: b, account: acme.ID, path: "/v2/accounts/" + acme.ID}
+	o.owner = o.path + "/users/" + b.do("PUT", o.path+"/users", `{"data":{"first_name":"Ann","last_name":"Lee"}}`).want(http.StatusCreated).id()
+	device := func(data string) string {
+		return o.path + "/devices/" + b.do("PUT", o.path+"/devices", `{"data":{"name":"x",`+data+`}}`).want(http.StatusCreated).id()
+	}
+	owner := `"owner_id":"` + o.owner[len(o.owner)-32:] + `",`
+	o.ann = device(owner + `"id":"` + strings.Repeat("1", 32) + `","sip":{"username":"ann","password":"s3cret-a"}`)
+	o.bob = device(`"id":"` + strings.Repeat("2", 32) + `","sip":{"username":"bob","password":"s3cret-b","realm":"own.example.com"}`)
+	o.eve = device(owner + `"id":"` + strings.Repeat("3", 32) + `","sip":{"username":"eve","password":"s3cret-e"}`)
+	b.register(o.ann)
+	b.register(o.bob)
+	b.checkSyncs()
+	return o
+}
+
+// What a change of an account or owner does to its phones.
+func TestFlushOfMany(t *testing.T) {
+	const ann, bob = "sip:ann@acme.example.com  [sip:x@192.0.2.9]", "sip:bob@own.example.com  [sip:x@192.0.2.9]"
+	tests := []struct {
+		name       string
+		change     func(o *office)
+		told       []string
+		registered string
+	}{
+		{"account renamed", func(o *office) { o.do("PATCH", o.path, `{"data":{"name":"New"}}`).want(http.StatusOK) }, nil, "ann bob"},
+		{"account moved", func(o *office) { o.do("PATCH", o.path, `{"data":{"realm":"new.example.com"}}`).want(http.StatusOK) }, []string{ann}, "bob"},
+		{"account disabled", func(o *office) { o.do("PATCH", o.path, `{"data":{"enabled":false}}`).want(http.StatusOK) }, []string{ann, bob}, ""},
+		{"account refused", func(o *office) {
+			o.do("PATCH", o.path, `{"data":{"enabled":false,"name":""}}`).rejects("name: minLength")
+		}, nil, "ann bob"},
+		{"account deleted", func(o *office) { o.do("DELETE", o.path, "").want(http.StatusOK) }, []string{ann, bob}, ""},
+		{"deletion refused", func(o *office) {
+			o.do("DELETE", o.path, "", `If-Match: "1-x"`).want(http.StatusPreconditionFailed)
+		}, nil, "ann bob"},
+		{"owner renamed", func(o *office) { o.do("PATCH", o.owner, `{"data":{"first_name":"Anna"}}`).want(http.StatusOK) }, nil, "ann bob"},
+		{"owner disabled", func(o *office) { o.do("PATCH", o.owner, `{"data":{"enabled":false}}`).want(http.StatusOK) },
+			[]string{ann, "sip:eve@acme.example.com  []"}, "bob"},
+		{"owner replaced", func(o *office) {
+			o.do("POST", o.owner, `{"data":{"first_name":"A","last_name":"L"}}`).want(http.StatusOK)
+		}, nil, "ann bob"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			eachDatabase(t, func(t *testing.T, b *bench) {
+				o := b.office()
+				var later []func()
+				cfg := b.config
+				cfg.Background = func(ctx context.Context, work func(context.Context)) {
+					later = append(later, func() { work(context.WithoutCancel(ctx)) })
+				}
+				b.handler = b.serve(cfg)
+				tt.change(o)
+				if got := b.told(); got != nil {
+					t.Errorf("told before the answer: %v", got)
+				}
+				for _, work := range later {
+					work()
+				}
+				if diff := cmp.Diff(tt.told, b.told()); diff != "" {
+					t.Errorf("told (-want +got):\n%s", diff)
+				}
+				var registered []string
+				for name, path := range map[string]string{"ann": o.ann, "bob": o.bob} {
+					if b.isRegistered(path) {
+						registered = append(registered, name)
+					}
+				}
+				slices.Sort(registered)
+				if got := strings.Join(registered, " "); got != tt.registered {
+					t.Errorf("registered: %q, want %q", got, tt.registered)
+				}
+			})
+		})
+	}
+}
+
+// A large account is worked off in parts, each when there is room for it.
+func TestFlushOfLargeAccount(t *testing.T) {
+	b := newBench(t)
+	const phones = 1100
+	acme, _ := b.account("Acme", "acme.example.com", b.master)
+	batch := make([]*models.Device, phones)
+	for i := range batch {
+		batch[i] = &models.Device{AccountID: acme.ID}
+		if err := batch[i].SetDocument(models.Document{"name": "x", "sip": map[string]any{"username": fmt.Sprint("u", i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.store.ImportDevices(t.Context(), batch, allGood); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range batch {
+		b.register("/v2/accounts/" + acme.ID + "/devices/" + d.ID)
+	}
+	var waits []int
+	cfg := b.config
+	cfg.AwaitRoom = func(ctx context.Context) {
+		if _, bounded := ctx.Deadline(); !bounded {
+			t.Error("waits for ever")
+		}
+		waits = append(waits, len(b.checkSyncs()))
+	}
+	b.handler = b.serve(cfg)
+	b.do("PATCH", "/v2/accounts/"+acme.ID, `{"data":{"enabled":false}}`).want(http.StatusOK)
+	if got := append(waits[1:], len(b.checkSyncs())); !slices.Equal(got, []int{500, 500, 100}) {
+		t.Errorf("told in parts of %v", got)
+	}
+	if n, err := b.store.CountRegistrations(t.Context(), acme.ID); err != nil || n != 0 {
+		t.Errorf("%d registrations left, %v", n, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // registered now.
 func (s *server) listRegistrations(ctx context.Context, r *request) (*answer, error) {
 	entries := []any{}
-	err := s.eachRegistration(ctx, r, func(batch []models.Registration) error {
+	err := s.eachRegistration(ctx, r.account.ID, func(batch []models.Registration) error {
 		for _, registration := range batch {
 			for _, b := range registration.Bindings {
 				entries = append(entries, publicBinding(b, registration.Device, r.account))
@@ -32,10 +32,10 @@ func (s *server) listRegistrations(ctx context.Context, r *request) (*answer, er
 	return listed(entries, nil), nil
 }
 
-// eachRegistration visits the account's registered devices in batches.
-func (s *server) eachRegistration(ctx context.Context, r *request, visit func([]models.Registration) error) error {
+// eachRegistration visits an account's registered devices in batches.
+func (s *server) eachRegistration(ctx context.Context, accountID string, visit func([]models.Registration) error) error {
 	for after := ""; ; {
-		batch, err := s.Store.Registrations(ctx, r.account.ID, after, maxBatch)
+		batch, err := s.Store.Registrations(ctx, accountID, after, maxBatch)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -160,14 +160,8 @@ func (s *server) flushRegistrations(ctx context.Context, r *request) (*answer, e
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // half a flush helps nobody
-	err := s.eachRegistration(ctx, r, func(batch []models.Registration) error {
-		var dropped []models.Binding
-		for _, registration := range batch {
-			phone := &models.Phone{Device: registration.Device, Account: r.account}
-			s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode(), Bindings: registration.Bindings})
-			dropped = append(dropped, registration.Bindings...)
-		}
-		return s.Store.DropBindings(ctx, dropped)
+	err := s.eachRegistration(ctx, r.account.ID, func(batch []models.Registration) error {
+		return s.flushBatch(ctx, r.account, r.syncMode(), batch)
 	})
 	if err != nil {
 		return nil, err

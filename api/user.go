@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"  //nolint:gosec // what a Kazoo login presents is an MD5 or SHA-1
 	"crypto/sha1" //nolint:gosec // see above
@@ -126,14 +127,15 @@ func (s *server) updateUser(ctx context.Context, r *request, edit func(stored, s
 	}
 	sync := takeSync(sent)
 	delete(sent, "id")
-	var saved *models.User
+	var old, saved *models.User
 	err = s.untilWritten(ctx, func(ctx context.Context) error {
-		saved, err = s.updateUserOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		old, saved, err = s.updateUserOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.tellOwnedPhones(ctx, r, old, saved)
 	if sync {
 		s.syncAccount(ctx, r)
 	}
@@ -141,27 +143,24 @@ func (s *server) updateUser(ctx context.Context, r *request, edit func(stored, s
 }
 
 // updateUserOnce computes the new document and writes it, unless the stored
-// one changed in between: ErrConflict.
-func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (*models.User, error) {
-	old, err := s.user(ctx, r)
+// one changed in between: ErrConflict. It returns the user before and after.
+func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(models.Document) models.Document) (old, saved *models.User, err error) {
+	old, err = s.user(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	next, doc := *old, edit(old.Document)
 	found, err := s.settleUser(ctx, &next, doc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := found.err(); err != nil {
-		return nil, err
-	}
-	if err := r.ifMatch(old.Revision); err != nil {
-		return nil, err
+	if err := cmp.Or(found.err(), r.ifMatch(old.Revision)); err != nil {
+		return nil, nil, err
 	}
 	if err := next.SetDocument(doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &next, taken(s.Store.SaveUser(ctx, old, &next), doc)
+	return old, &next, taken(s.Store.SaveUser(ctx, old, &next), doc)
 }
 
 // deleteUser serves DELETE .../users/{U} and answers what it was. The user's
@@ -230,15 +229,4 @@ func credentials(username string, password models.Secret) (asMD5, asSHA1 models.
 	plain := []byte(username + ":" + password.Reveal())
 	m, h := md5.Sum(plain), sha1.Sum(plain) //nolint:gosec // Kazoo's protocol
 	return models.Secret(hex.EncodeToString(m[:])), models.Secret(hex.EncodeToString(h[:]))
-}
-
-// syncAccount tells every registered phone of the account to fetch its files:
-// a user's name may be on the keys of all of them.
-func (s *server) syncAccount(ctx context.Context, r *request) {
-	ids, err := s.Store.RegisteredDevices(context.WithoutCancel(ctx), r.account.ID)
-	if err != nil {
-		s.Log.WarnContext(ctx, "check-sync not sent", "account", r.account.ID, "err", err)
-		return
-	}
-	s.checkSync(ctx, r, ids...)
 }

@@ -257,3 +257,27 @@ func TestStackURIIsVerbatim(t *testing.T) {
 		}
 	}
 }
+
+// Who has very many NOTIFYs waits once half of the queue is taken.
+func TestAwaitRoom(t *testing.T) {
+	n := newNotifier(Config{Log: slog.New(slog.DiscardHandler)}, uri{}, nil)
+	n.awaitRoom(t.Context()) // returns: there is room
+	for range notifyQueue / 2 {
+		n.enqueue(NotifyRequest{})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	n.awaitRoom(ended) // returns with its context
+	waiting := make(chan struct{})
+	go func() {
+		defer close(waiting)
+		n.awaitRoom(t.Context())
+	}()
+	select {
+	case <-waiting:
+		t.Fatal("there was room in a queue that is half full")
+	case <-time.After(10 * time.Millisecond):
+	}
+	<-n.queue
+	<-waiting
+}

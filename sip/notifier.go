@@ -86,6 +86,18 @@ func (n *notifier) enqueue(r NotifyRequest) {
 	}
 }
 
+func (n *notifier) awaitRoom(ctx context.Context) {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for len(n.queue) >= notifyQueue/2 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // run works until ctx ends, then sends what is queued for drainTimeout more
 // and records the rest as given up.
 func (n *notifier) run(ctx context.Context) {

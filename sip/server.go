@@ -151,6 +151,10 @@ func (s *Server) Addrs() Addrs {
 // models.Notification.
 func (s *Server) Notify(r NotifyRequest) { s.notifier.enqueue(r) }
 
+// AwaitRoom waits while half of what can be queued is, or until ctx ends. Who
+// has very many NOTIFYs leaves the other half to those with few.
+func (s *Server) AwaitRoom(ctx context.Context) { s.notifier.awaitRoom(ctx) }
+
 // Run serves until ctx ends, then finishes what is queued and in flight within
 // a few seconds and returns nil. A listener that fails ends it with an error.
 func (s *Server) Run(ctx context.Context) error {

@@ -126,3 +126,22 @@ func TestWithoutSIP(t *testing.T) {
 		t.Errorf("exit code: got %d, want 0\n%s", code, p.log)
 	}
 }
+
+// A phone follows its account to another realm.
+func TestMovedPhone(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--db.url", sqliteURL(dir))
+	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+	id := a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice).id(t)
+	phone := startPhone(t, dir, a.url)
+	registeredIn := func(realm string) func() bool {
+		return func() bool {
+			list := string(a.must(t, http.StatusOK, "GET", "registrations", "").Data)
+			return strings.Contains(list, id) && strings.Contains(list, `"realm":"`+realm+`"`)
+		}
+	}
+	wait(t, "the registration", registeredIn("acme.example.com"))
+	a.must(t, http.StatusOK, "PATCH", "/v2/accounts/"+a.account, `{"data":{"realm":"moved.example.com"}}`)
+	wait(t, "the NOTIFY", func() bool { return strings.Contains(phone.String(), "NOTIFY check-sync;reboot=false 200") })
+	wait(t, "the registration in the new realm", registeredIn("moved.example.com"))
+}

@@ -182,6 +182,7 @@ func (s *server) join() error {
 		CheckSync: func(c api.CheckSync) {
 			s.sip.Notify(sip.NotifyRequest{Phone: c.Phone, Event: s.files.SyncEvent(c.Phone, c.Mode), Bindings: c.Bindings})
 		},
+		AwaitRoom: s.sip.AwaitRoom,
 		Notify: func(p *models.Phone, event, contentType string, body []byte) {
 			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
 		},
