@@ -133,9 +133,10 @@ func (c *Config) check() error {
 
 type server struct {
 	Config
-	schemas  schemas
-	docs     map[string]docFile
-	patience time.Duration // see savePatience
+	schemas     schemas
+	docs        map[string]docFile
+	patience    time.Duration // see savePatience
+	largeBodies chan struct{} // has room for as many as may be worked on at once
 }
 
 // New makes the API's handler.
@@ -159,7 +160,9 @@ func newServer(cfg Config) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	return &server{Config: cfg, schemas: schemas, docs: docs, patience: savePatience}, nil
+	return &server{
+		Config: cfg, schemas: schemas, docs: docs, patience: savePatience, largeBodies: make(chan struct{}, maxLarge),
+	}, nil
 }
 
 func (s *server) handler() (http.Handler, error) {
@@ -227,7 +230,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/v2/accounts/:account/devices", s.inAccount(s.listDevices)},
 		{"PUT", "/v2/accounts/:account/devices", s.inAccount(s.createDevice)},
 		{"GET", "/v2/accounts/:account/devices/status", s.inAccount(s.deviceStatus)},
-		{"POST", "/v2/accounts/:account/devices/import", s.handle(s.importDevices, s.findAccount, s.authenticate, s.authorize, takesCSV, negotiate)},
+		{"POST", "/v2/accounts/:account/devices/import", s.handle(s.importDevices, s.findAccount, s.authenticate, s.authorize, negotiate, s.reads(csvBody))},
 		{"GET", "/v2/accounts/:account/devices/:device", s.inAccount(s.showDevice)},
 		{"POST", "/v2/accounts/:account/devices/:device", s.inAccount(s.replaceDevice)},
 		{"PATCH", "/v2/accounts/:account/devices/:device", s.inAccount(s.patchDevice)},
@@ -281,22 +284,22 @@ type handler func(context.Context, *request) (*answer, error)
 // A check comes before a handler and may end the request.
 type check func(context.Context, *request) error
 
-func (s *server) open(h handler) gin.HandlerFunc { return s.handle(h, negotiate) }
+func (s *server) open(h handler) gin.HandlerFunc { return s.handle(h, negotiate, s.reads(jsonBody)) }
 
 func (s *server) authenticated(h handler) gin.HandlerFunc {
-	return s.handle(h, s.authenticate, negotiate)
+	return s.handle(h, s.authenticate, negotiate, s.reads(jsonBody))
 }
 
 func (s *server) inAccount(h handler) gin.HandlerFunc {
-	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate)
+	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate, s.reads(jsonBody))
 }
 
 // inUser is inAccount for what stands behind a user in the path.
 func (s *server) inUser(h handler) gin.HandlerFunc {
-	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate, s.findUser)
+	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate, s.findUser, s.reads(jsonBody))
 }
 
-// inOpenAccount is for what Kazoo lets anybody do.
+// inOpenAccount is for what Kazoo lets anybody do; no body is of any use there.
 func (s *server) inOpenAccount(h handler) gin.HandlerFunc {
 	return s.handle(h, s.findAccount, negotiate)
 }

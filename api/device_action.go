@@ -32,22 +32,31 @@ func (s *server) phone(ctx context.Context, r *request) (*models.Phone, error) {
 
 // deviceAction serves PUT .../devices/{D}: the envelope names an action.
 func (s *server) deviceAction(ctx context.Context, r *request) (*answer, error) {
+	phone, err := s.phone(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	switch r.parameter("action") {
 	case "notify":
-		return s.notifyDevice(ctx, r)
+		return s.notify(r, phone)
 	case "":
-		return nil, &faultError{"action required", detail{}}
+		return nil, &faultError{name: "action required", data: detail{}}
 	}
-	return nil, &faultError{"invalid action", detail{}}
+	return nil, &faultError{name: "invalid action", data: detail{}}
 }
 
-// notifyDevice serves POST .../devices/{D}/notify, and PUT with its action. The
-// event stands in data, or one level deeper, as some clients send it.
+// notifyDevice serves POST .../devices/{D}/notify.
 func (s *server) notifyDevice(ctx context.Context, r *request) (*answer, error) {
 	phone, err := s.phone(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	return s.notify(r, phone)
+}
+
+// notify sends the event that stands in data, or one level deeper, as some
+// clients send it.
+func (s *server) notify(r *request, phone *models.Phone) (*answer, error) {
 	doc, err := r.document()
 	if err != nil {
 		return nil, err

@@ -27,3 +27,6 @@ func Routes() []string {
 	}
 	return out
 }
+
+// MaxLarge is how many large bodies are worked on at once.
+const MaxLarge = maxLarge

@@ -66,12 +66,6 @@ func (s *server) importDevices(ctx context.Context, r *request) (*answer, error)
 	return &answer{status: http.StatusCreated, data: data}, nil
 }
 
-// takesCSV lets a route read CSV and nothing else.
-func takesCSV(_ context.Context, r *request) error {
-	r.unsupported = r.file == nil
-	return nil
-}
-
 // An importer goes through a file; good rows become devices.
 type importer struct {
 	*server

@@ -1,16 +1,10 @@
 package api
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
-	"maps"
-	"math/big"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,41 +13,35 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
 	"dialtone/models"
 )
 
-const (
-	maxBody   = 8_000_000 // bytes
-	maxDepth  = 100       // levels of objects and arrays in "data"
-	maxValues = 50_000    // values in "data": a body of commas must not fill the memory
-	maxNumber = 1000      // characters of a number, and its largest exponent
-)
-
 // A request is one HTTP request as the API sees it: Kazoo's envelope opened,
 // and who asks for which account once that is known.
 type request struct {
-	id          string
-	started     time.Time
-	path        string // without a trailing slash
-	source      netip.Addr
-	header      http.Header
-	query       url.Values
-	envelope    map[string]json.RawMessage // keys in lower case; nil without a body
-	file        []byte                     // a CSV body
-	unsupported bool                       // the body is of a type that is not read
-	err         error                      // what is wrong with the body
-	jsonp       string                     // the function that an answer is wrapped in, or ""
-	params      gin.Params
-	verb        string // the method, or the one that a POST carries
-	token       models.Secret
-	login       *models.Token   // the token's; set by readToken
-	loginErr    error           // why there is none
-	actor       *models.Account // the token's
-	account     *models.Account // the path's
+	id       string
+	started  time.Time
+	path     string // without a trailing slash
+	source   netip.Addr
+	header   http.Header
+	query    url.Values
+	envelope map[string]json.RawMessage // keys in lower case
+	members  map[string]json.RawMessage // of "data", see dataMembers
+	body     bodyKind
+	file     []byte // a CSV body
+	unread   bool   // the body is too big to be read without a valid token
+	err      error  // what is wrong with the body
+	jsonp    string // the function that an answer is wrapped in, or ""
+	params   gin.Params
+	verb     string // the method, or the one that a POST carries
+	token    models.Secret
+	login    *models.Token   // the token's; set by readToken
+	loginErr error           // why there is none
+	actor    *models.Account // the token's
+	account  *models.Account // the path's
 }
 
 type requestKey struct{}
@@ -81,10 +69,12 @@ func (s *server) receive(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-ID", r.id)
 		allowOrigin(w.Header(), r)
-		if strings.HasPrefix(r.path, "/v2") {
-			r.readBody(http.MaxBytesReader(w, hr.Body, maxBody))
-		}
 		r.token = r.presentedToken()
+		if strings.HasPrefix(r.path, "/v2") {
+			done := s.readBody(hr.Context(), r, http.MaxBytesReader(w, hr.Body, maxBody), hr.ContentLength)
+			defer done()
+		}
+		r.token = cmp.Or(r.token, models.Secret(scalar(r.envelope["auth_token"])))
 		r.readJSONP()
 		r.verb = r.method(hr.Method)
 		s.resolveOwnAccount(hr.Context(), r)
@@ -106,188 +96,6 @@ func requestID(sent string) string {
 	return sent
 }
 
-func (r *request) readBody(body io.Reader) {
-	raw, err := io.ReadAll(body)
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		r.err = invalid("file", "maxSize", "the body is too big", detail{"target": maxBody})
-		return
-	case err != nil:
-		r.err = fault("parse_error", "the body could not be read")
-		return
-	}
-	file := raw
-	raw = bytes.TrimSpace(raw)
-	switch contentType(r.header) {
-	case "", "application/json", "application/x-json":
-		r.envelope, r.err = openEnvelope(raw)
-	case "application/x-www-form-urlencoded":
-		r.envelope, r.err = openForm(raw)
-	case "multipart/form-data", "multipart/mixed":
-		r.envelope, r.err = openMultipart(raw, r.header.Get("Content-Type"))
-	case "text/csv", "application/csv":
-		r.file, r.unsupported = file, true // but where files are taken
-	default:
-		r.unsupported = len(raw) > 0
-	}
-}
-
-func contentType(h http.Header) string {
-	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return t
-}
-
-// openEnvelope reads {"data": ...} and its neighbours; nothing for an empty body.
-// The members stay undecoded until the request is known to be allowed.
-func openEnvelope(raw []byte) (map[string]json.RawMessage, error) {
-	if len(raw) == 0 {
-		return map[string]json.RawMessage{}, nil
-	}
-	var members map[string]json.RawMessage
-	err := json.Unmarshal(raw, &members)
-	var notObject *json.UnmarshalTypeError
-	if !utf8.Valid(raw) || err != nil && !errors.As(err, &notObject) {
-		return nil, invalid("json", "invalid", "the body is not JSON", detail{"target": "body"})
-	}
-	if err == nil && countMembers(raw) > len(members) {
-		return nil, repeatedName()
-	}
-	envelope := map[string]json.RawMessage{}
-	for _, name := range slices.Sorted(maps.Keys(members)) { // "data" after "Data": it wins
-		envelope[strings.ToLower(name)] = members[name]
-	}
-	data := envelope["data"]
-	switch {
-	case len(data) == 0 || string(data) == "null":
-		return nil, invalid("data", "required", "the body has no data", detail{"value": "data"})
-	case data[0] != '{' && data[0] != '[':
-		return nil, notAnObject()
-	}
-	return envelope, nil
-}
-
-// countMembers counts the members of a JSON object, those of one name too.
-func countMembers(raw []byte) int {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	count := 0
-	if _, err := dec.Token(); err != nil {
-		return 0
-	}
-	for dec.More() {
-		var value json.RawMessage
-		if _, err := dec.Token(); err != nil || dec.Decode(&value) != nil {
-			break
-		}
-		count++
-	}
-	return count
-}
-
-// hasUniqueNames reports whether no object of the next JSON value names a
-// member twice. Readers disagree about which one counts.
-func hasUniqueNames(dec *json.Decoder) bool {
-	token, err := dec.Token()
-	if err != nil {
-		return false
-	}
-	open, isOpen := token.(json.Delim)
-	if !isOpen {
-		return true
-	}
-	seen := map[json.Token]bool{}
-	for dec.More() {
-		if open == '{' {
-			name, err := dec.Token()
-			if err != nil || seen[name] {
-				return false
-			}
-			seen[name] = true
-		}
-		if !hasUniqueNames(dec) {
-			return false
-		}
-	}
-	_, err = dec.Token()
-	return err == nil
-}
-
-func repeatedName() error {
-	return invalid("json", "invalid", "an object has two members of one name", detail{"target": "body"})
-}
-
-func notAnObject() error {
-	return invalid("data", "type", "data is not an object", detail{"target": "object"})
-}
-
-// openForm reads a form, or JSON that was sent as one, as curl does by default.
-func openForm(raw []byte) (map[string]json.RawMessage, error) {
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' {
-		return openEnvelope(raw)
-	}
-	fields, err := url.ParseQuery(string(raw))
-	if err != nil {
-		return nil, invalid("json", "invalid", "the body is neither JSON nor a form", detail{"target": "body"})
-	}
-	members := map[string]string{}
-	for name := range fields {
-		members[name] = fields.Get(name)
-	}
-	raw, err = json.Marshal(members)
-	if err != nil {
-		return nil, err
-	}
-	return openEnvelope(raw)
-}
-
-// openMultipart reads a part of JSON without a name as the envelope, or else
-// the named parts as its members: text, or the JSON of "data".
-func openMultipart(raw []byte, contentType string) (map[string]json.RawMessage, error) {
-	if len(raw) == 0 {
-		return openEnvelope(raw)
-	}
-	unreadable := invalid("json", "invalid", "the body is not what its Content-Type says", detail{"target": "body"})
-	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return nil, unreadable
-	}
-	members := map[string]any{}
-	for parts := multipart.NewReader(bytes.NewReader(raw), params["boundary"]); ; {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, unreadable
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return nil, unreadable
-		}
-		content = bytes.TrimSpace(content)
-		name := part.FormName()
-		isData := name == "data" && len(content) > 0 && (content[0] == '{' || content[0] == '[')
-		partType, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		switch {
-		case name == "" && partType == "application/json":
-			return openEnvelope(content)
-		case members[name] != nil:
-			return nil, repeatedName()
-		case isData && json.Valid(content):
-			members[name] = json.RawMessage(content)
-		case isData:
-			return nil, unreadable
-		case name != "":
-			members[name] = string(content)
-		}
-	}
-	raw, err = json.Marshal(members)
-	if err != nil {
-		return nil, unreadable
-	}
-	return openEnvelope(raw)
-}
-
 // jsonpName is what may be called: plain names joined by dots.
 var jsonpName = regexp.MustCompile(`^[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}$`)
 
@@ -301,14 +109,15 @@ func (r *request) readJSONP() {
 	r.err = cmp.Or(r.err, invalid("jsonp", "pattern", "not the name of a function", detail{"target": jsonpName.String(), "value": name}))
 }
 
-// presentedToken looks where clients put tokens; headers win.
+// presentedToken looks where clients put tokens outside of the envelope;
+// headers win.
 func (r *request) presentedToken() models.Secret {
 	bearer, isBearer := strings.CutPrefix(r.header.Get("Authorization"), "Bearer ")
 	if !isBearer {
 		bearer = ""
 	}
 	return models.Secret(cmp.Or(
-		r.header.Get("X-Auth-Token"), strings.TrimSpace(bearer), r.query.Get("auth_token"), scalar(r.envelope["auth_token"])))
+		r.header.Get("X-Auth-Token"), strings.TrimSpace(bearer), r.query.Get("auth_token")))
 }
 
 // method is the verb that a POST carries inside, or the one sent.
@@ -321,11 +130,15 @@ func (r *request) method(sent string) string {
 
 // parameter looks a request parameter up in data, query and envelope.
 func (r *request) parameter(name string) string {
-	var data map[string]json.RawMessage
-	if raw := r.envelope["data"]; len(raw) > 0 && raw[0] == '{' {
-		_ = json.Unmarshal(raw, &data) // well-formed: openEnvelope has read it
+	return cmp.Or(scalar(r.dataMembers()[name]), r.query.Get(name), scalar(r.envelope[name]))
+}
+
+// dataMembers are the members of "data", undecoded.
+func (r *request) dataMembers() map[string]json.RawMessage {
+	if raw := r.envelope["data"]; r.members == nil && len(raw) > 0 && raw[0] == '{' {
+		_ = json.Unmarshal(raw, &r.members) // well-formed: openEnvelope has read it
 	}
-	return cmp.Or(scalar(data[name]), r.query.Get(name), scalar(r.envelope[name]))
+	return r.members
 }
 
 // scalar is the text of a JSON string, number or boolean, else "".
@@ -351,101 +164,49 @@ func (r *request) document() (models.Document, error) {
 	return parseData(raw)
 }
 
-func parseData(raw []byte) (models.Document, error) {
-	if len(raw) > 0 && raw[0] == '[' {
-		return nil, notAnObject()
-	}
-	if !reasonableSize(raw) {
-		return nil, invalid("json", "invalid", "too many values, or nested too deeply", detail{"target": "body"})
-	}
-	doc, err := models.ParseDocument(raw)
-	if err != nil {
-		return nil, invalid("json", "invalid", "the body is not JSON", detail{"target": "body"})
-	}
-	if !hasUniqueNames(json.NewDecoder(bytes.NewReader(raw))) {
-		return nil, repeatedName()
-	}
-	if !reasonableNumbers(map[string]any(doc)) {
-		return nil, invalid("json", "invalid", "a number is too long", detail{"target": "body"})
-	}
-	dropPrivate(doc)
-	return doc, nil
-}
-
-// reasonableSize counts the levels and values of JSON before it is decoded.
-func reasonableSize(raw []byte) bool {
-	depth, values, inString := 0, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			depth++
-			values++
-		case c == '}' || c == ']':
-			depth--
-		case c == ',':
-			values++
-		}
-		if depth > maxDepth || values > maxValues {
-			return false
-		}
-	}
-	return true
-}
-
-// reasonableNumbers reports whether all numbers in a JSON value can be
-// computed with.
-func reasonableNumbers(v any) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, member := range v {
-			if !reasonableNumbers(member) {
-				return false
-			}
-		}
-	case []any:
-		for _, member := range v {
-			if !reasonableNumbers(member) {
-				return false
-			}
-		}
-	case json.Number:
-		return reasonableNumber(v.String())
-	}
-	return true
-}
-
-func reasonableNumber(s string) bool {
-	if len(s) > maxNumber {
-		return false
-	}
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		exponent, err := strconv.Atoi(s[i+1:])
-		return err == nil && max(exponent, -exponent) <= maxNumber
-	}
-	return true
-}
-
-// integer is the plain spelling of a whole number: "300" for 300.0 and 3e2.
-func integer(n json.Number) (json.Number, bool) {
-	rat, ok := new(big.Rat).SetString(n.String())
-	if !ok || !rat.IsInt() {
-		return "", false
-	}
-	return json.Number(rat.Num().String()), true
-}
-
-// negotiate refuses what can be neither read nor answered.
+// negotiate refuses what cannot be answered, and what only a valid token would
+// have had read.
 func negotiate(_ context.Context, r *request) error {
 	if !r.acceptsJSON() {
 		return fault("not_acceptable", "only JSON is served")
 	}
-	if r.unsupported {
-		return fault("unsupported_media_type", "only JSON is read")
+	if r.unread {
+		return tooLarge(maxOpenBody)
+	}
+	return nil
+}
+
+// reads refuses a body of another kind than the route takes; to a GET it means
+// nothing. There is nothing in it that could be checked, but what the path names
+// is looked for first.
+func (s *server) reads(kind bodyKind) check {
+	return func(ctx context.Context, r *request) error {
+		if r.body == noBody || r.body == kind || r.verb == http.MethodGet || r.verb == http.MethodHead {
+			return nil
+		}
+		if err := s.findNamed(ctx, r); err != nil {
+			return err
+		}
+		if kind == csvBody {
+			return fault("unsupported_media_type", "only CSV is read here")
+		}
+		return fault("unsupported_media_type", "only JSON is read here")
+	}
+}
+
+// findNamed reads the user and the device of the path, if it names any.
+func (s *server) findNamed(ctx context.Context, r *request) error {
+	for _, p := range r.params {
+		var err error
+		switch p.Key {
+		case "user":
+			_, err = s.user(ctx, r)
+		case "device":
+			_, err = s.device(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
