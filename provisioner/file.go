@@ -22,22 +22,34 @@ type File struct {
 
 // renderFile renders one file of a manifest from a view's input.
 func (c *Catalog) renderFile(name string, rule *FileRule, in viewInput) (File, error) {
+	template, v, err := c.templateAndView(rule, in)
+	if err != nil {
+		return File{}, err
+	}
+	body, err := c.templates.render(template, v)
+	if err != nil {
+		return File{}, err
+	}
+	if err := formats[rule.Format].check(rule, body); err != nil {
+		return File{}, &FileError{File: template, Reason: fmt.Sprintf("made a broken %s file: %v", rule.Format, err)}
+	}
+	return newFile(name, rule, body), nil
+}
+
+// templateAndView are what a file is rendered from.
+func (c *Catalog) templateAndView(rule *FileRule, in viewInput) (string, view, error) {
 	id := ""
 	if in.device != nil {
 		id = in.device.Provision.ID
 	}
 	template := c.templateFor(in.model, id, rule.Template)
 	if template == "" {
-		return File{}, &FileError{File: path.Join(in.model.Brand, rule.Template), Reason: "there is no such template"}
+		return "", nil, &FileError{File: path.Join(in.model.Brand, rule.Template), Reason: "there is no such template"}
 	}
-	f := formats[rule.Format]
-	body, err := c.templates.render(template, newView(in, f.escape))
-	if err != nil {
-		return File{}, err
-	}
-	if err := f.check(rule, body); err != nil {
-		return File{}, &FileError{File: template, Reason: fmt.Sprintf("made a broken %s file: %v", rule.Format, err)}
-	}
+	return template, newView(in, formats[rule.Format].escape), nil
+}
+
+func newFile(name string, rule *FileRule, body []byte) File {
 	return File{
 		Name:        name,
 		Role:        rule.Role,
@@ -45,7 +57,7 @@ func (c *Catalog) renderFile(name string, rule *FileRule, in viewInput) (File, e
 		ETag:        ETag(body),
 		Body:        body,
 		Settings:    rule.Settings,
-	}, nil
+	}
 }
 
 // ETag names bytes: 32 hex digits.

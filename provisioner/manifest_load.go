@@ -42,16 +42,26 @@ type FileError struct {
 	Line   int    // 1-based, 0 when it has none
 	Column int    // 1-based, in characters; 0 when it is not known
 	Reason string
+	Hint   string // what may help, "" = nothing
 }
 
 func (e *FileError) Error() string {
-	if e.Line == 0 {
-		return e.File + ": " + e.Reason
+	text := e.Place() + ": " + e.Reason
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
 	}
-	if e.Column == 0 {
-		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
+	return text
+}
+
+// Place is file:line:column, as far as they are known.
+func (e *FileError) Place() string {
+	switch {
+	case e.Line == 0:
+		return e.File
+	case e.Column == 0:
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Reason)
+	return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 }
 
 // brand is one brand of a catalog: its manifest and what was compiled from it.
@@ -102,7 +112,8 @@ func parseBrand(file, name string, raw []byte) (b *brand, err error) {
 func yamlError(file string, err error) error {
 	var located yaml.Error
 	if errors.As(err, &located) && located.GetToken() != nil {
-		return &FileError{File: file, Line: located.GetToken().Position.Line, Reason: located.GetMessage()}
+		at := located.GetToken().Position
+		return &FileError{File: file, Line: at.Line, Column: at.Column, Reason: located.GetMessage()}
 	}
 	return &FileError{File: file, Reason: err.Error()}
 }

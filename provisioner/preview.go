@@ -19,9 +19,7 @@ func (s *Service) Preview(ctx context.Context, phone *models.Phone, name string,
 	if err != nil {
 		return File{}, err
 	}
-	preview := &Service{store: s.store, opts: s.opts}
-	preview.catalog.Store(s.Catalog().masked())
-	return preview.DeviceFile(ctx, masked, name)
+	return s.with(s.Catalog().masked()).DeviceFile(ctx, masked, name)
 }
 
 // maskedPhone is the phone with secrets that read "REDACTED".

@@ -42,6 +42,24 @@ type Service struct {
 	opts    Options
 	catalog atomic.Pointer[Catalog]
 	cache   *otter.Cache[cacheKey, File] // nil: nothing is kept
+	render  renderer                     // nil: Catalog.renderFile
+}
+
+// A renderer makes a file of what was read for it.
+type renderer func(c *Catalog, name string, rule *FileRule, in viewInput) (File, error)
+
+func (s *Service) renderer() renderer {
+	if s.render == nil {
+		return (*Catalog).renderFile
+	}
+	return s.render
+}
+
+// with is the service with another catalog, which keeps nothing.
+func (s *Service) with(c *Catalog) *Service {
+	other := &Service{store: s.store, opts: s.opts}
+	other.Swap(c)
+	return other
 }
 
 // cacheKey is the hash of everything a file is made of.
@@ -144,7 +162,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 		mac, _ := phone.Device.MAC()
 		in.now = s.opts.Now()
 		in.server = server{URL: s.URL(phone.Account), Username: mac.String(), Password: phone.Device.HTTPPassword}
-		return c.renderFile(name, rule, in)
+		return s.renderer()(c, name, rule, in)
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("device %s, role %s: %w", phone.Device.ID, rule.Role, err)
@@ -160,7 +178,7 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 		in := b.commonInput(account, file.model)
 		in.now = s.opts.Now()
 		in.server.URL = s.URL(account)
-		return c.renderFile(name, file.rule, in)
+		return s.renderer()(c, name, file.rule, in)
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("account %s, role %s: %w", account.ID, file.rule.Role, err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/flosch/pongo2/v6"
 )
@@ -30,17 +31,23 @@ var allowedTags = []string{
 	"include", "extends", "block", "endblock", "macro", "endmacro", "import", "comment", "endcomment",
 }
 
-// bannedFilters read no setting well: they fill memory, put line breaks into
-// values, or give another result each time.
-var bannedFilters = []string{
-	"center", "ljust", "rjust", "stringformat", "floatformat", "wordwrap", "linebreaks", "linebreaksbr", "linenumbers",
-	"addslashes", "escapejs", "iriencode", "random", "date", "time", "urlize", "urlizetrunc",
+// allowedFilters are those that a setting can need. The others fill memory, put
+// line breaks into values, or give another result each time.
+var allowedFilters = []string{
+	"add", "capfirst", "cut", "default", "default_if_none", "divisibleby", "escape", "first", "float", "get_digit", "integer", "join",
+	"last", "length", "length_is", "lower", "make_list", "phone2numeric", "pluralize", "removetags", "safe", "slice", "split", "striptags",
+	"title", "truncatechars", "truncatewords", "upper", "urlencode", "wordcount", "yesno",
 }
 
 // templateTree is the parsed templates of a tree.
 type templateTree struct {
 	files  map[string]string // path -> text of every template file
+	codes  map[string][]code
 	parsed map[string]*pongo2.Template
+
+	marking sync.Once // of those below
+	marked  map[string]*pongo2.Template
+	markErr error
 }
 
 // loadTemplates reads, checks and parses every template of the brands.
@@ -51,16 +58,21 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 			return nil, err
 		}
 	}
-	codes, err := checkTemplates(t.files)
-	if err != nil {
+	var err error
+	if t.codes, err = checkTemplates(t.files); err != nil {
 		return nil, err
 	}
 	texts := map[string]string{}
 	for file, text := range t.files {
-		texts[file] = insert(text, steps(codes[file]))
+		texts[file] = insert(text, steps(t.codes[file]))
 	}
-	t.parsed, err = parseTemplates(texts)
-	return t, err
+	if t.parsed, err = parseTemplates(texts); err == nil {
+		return t, nil
+	}
+	if _, plain := parseTemplates(t.files); plain != nil {
+		err = plain // with the author's columns
+	}
+	return nil, err
 }
 
 // parseTemplates parses every one of the texts, which may name each other.
@@ -114,11 +126,6 @@ func newTemplateSet(loader *memoryLoader) (*pongo2.TemplateSet, error) {
 			return nil, err
 		}
 	}
-	for _, filter := range bannedFilters {
-		if err := set.BanFilter(filter); err != nil {
-			return nil, err
-		}
-	}
 	return set, nil
 }
 
@@ -156,15 +163,15 @@ func parseTemplate(set *pongo2.TemplateSet, file string) (t *pongo2.Template, er
 }
 
 // templateError keeps file, line and reason of an engine error.
-func templateError(file string, err error) error {
+func templateError(file string, err error) *FileError {
 	located := &pongo2.Error{}
 	if !errors.As(err, &located) {
 		return &FileError{File: file, Reason: err.Error()}
 	}
-	line, reason := located.Line, err.Error()
+	line, column, reason := located.Line, located.Column, err.Error()
 	for inner := located; ; { // the innermost error knows the place
 		if inner.Line > 0 {
-			line = inner.Line
+			line, column = inner.Line, inner.Column
 		}
 		if inner.Filename != "" {
 			file = inner.Filename
@@ -178,7 +185,7 @@ func templateError(file string, err error) error {
 		}
 		inner = next
 	}
-	return &FileError{File: file, Line: line, Reason: reason}
+	return &FileError{File: file, Line: line, Column: column, Reason: reason}
 }
 
 // render executes a template. The view holds only plain values; the budget is
@@ -197,7 +204,9 @@ func (t *templateTree) render(file string, view map[string]any) (body []byte, er
 		}
 	}()
 	if err := t.parsed[file].ExecuteWriterUnbuffered(view, b); err != nil && b.spent == nil {
-		return nil, templateError(file, err)
+		located := templateError(file, err)
+		located.Column = 0 // counted in a text with steps
+		return nil, located
 	}
 	return b.out.Bytes(), b.spent
 }

@@ -6,13 +6,15 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"dialtone/internal/nearest"
 )
 
 // checkTemplates finds, before the engine sees anything, what would kill the
 // process (cycles) and what the engine would silently ignore (unknown names).
 // It gives the codes of every file.
 func checkTemplates(files map[string]string) (map[string][]code, error) {
-	g := &graph{units: map[string]*unit{}, locals: map[string]bool{}}
+	g := &graph{files: files, units: map[string]*unit{}, locals: map[string]bool{}}
 	scanned := map[string][]code{}
 	var problems []error
 	for _, file := range sortedKeys(files) {
@@ -25,7 +27,7 @@ func checkTemplates(files map[string]string) (map[string][]code, error) {
 		problems = append(problems, g.addFile(file, codes)...)
 	}
 	if len(problems) == 0 {
-		problems = append(problems, g.checkNames(files)...)
+		problems = append(problems, g.checkNames()...)
 		problems = append(problems, g.checkCycles()...)
 	}
 	return scanned, errors.Join(problems...)
@@ -35,18 +37,18 @@ func checkTemplates(files map[string]string) (map[string][]code, error) {
 type unit struct {
 	name string // "acme/a.tpl" or "acme/a.tpl#macro"
 	file string
-	line int
 	uses []use
 }
 
 // A use is an include, extends, import or macro call.
 type use struct {
 	unit string
-	line int
+	pos  int
 }
 
 // graph is who uses whom.
 type graph struct {
+	files  map[string]string
 	units  map[string]*unit
 	locals map[string]bool // names that templates define, over all files: an include sees its includer's
 	reads  []read
@@ -56,7 +58,14 @@ type graph struct {
 type read struct {
 	file string
 	path []string
-	line int
+	pos  int
+	in   *shape // of what a loop around it gives the first name; nil: not known
+}
+
+// A loop is a for tag whose list is a variable of the view.
+type loop struct {
+	name    string
+	element *shape // nil: not known
 }
 
 // fileScan walks the codes of one file.
@@ -65,13 +74,15 @@ type fileScan struct {
 	file     string
 	unit     *unit
 	macros   map[string]string // name in this file -> unit
+	assigned map[string]bool   // names in this file that other tags than for define
+	loops    []loop            // around the code
 	comments int
 	problems []error
 }
 
 func (g *graph) addFile(file string, codes []code) []error {
-	s := &fileScan{graph: g, file: file, macros: map[string]string{}}
-	s.unit = g.addUnit(file, file, 1)
+	s := &fileScan{graph: g, file: file, macros: map[string]string{}, assigned: map[string]bool{}}
+	s.unit = g.addUnit(file, file)
 	for _, c := range codes { // macros may be called above their definition
 		s.declare(c)
 	}
@@ -81,14 +92,24 @@ func (g *graph) addFile(file string, codes []code) []error {
 	return s.problems
 }
 
-func (g *graph) addUnit(name, file string, line int) *unit {
-	u := &unit{name: name, file: file, line: line}
+func (g *graph) addUnit(name, file string) *unit {
+	u := &unit{name: name, file: file}
 	g.units[name] = u
 	return u
 }
 
-func (s *fileScan) bad(line int, format string, args ...any) {
-	s.problems = append(s.problems, &FileError{File: s.file, Line: line, Reason: fmt.Sprintf(format, args...)})
+func (s *fileScan) bad(pos int, format string, args ...any) {
+	s.badHint(pos, "", format, args...)
+}
+
+func (s *fileScan) badHint(pos int, hint, format string, args ...any) {
+	s.problems = append(s.problems, s.graph.mistake(s.file, pos, hint, fmt.Sprintf(format, args...)))
+}
+
+// mistake is one at a byte of a template.
+func (g *graph) mistake(file string, pos int, hint, reason string) error {
+	text := g.files[file]
+	return &FileError{File: file, Line: 1 + strings.Count(text[:pos], "\n"), Column: column(text, pos), Reason: reason, Hint: hint}
 }
 
 // declare notes macros and the names a tag defines.
@@ -101,8 +122,9 @@ func (s *fileScan) declare(c code) {
 	}
 	for _, name := range c.defines() {
 		s.graph.locals[name] = true
+		s.assigned[name] = s.assigned[name] || c.name() != "for"
 		if name == budgetName {
-			s.bad(c.line, "the name %q is taken", name)
+			s.bad(c.start, "the name %q is taken", name)
 		}
 	}
 }
@@ -138,10 +160,10 @@ func (s *fileScan) declareMacro(c code) {
 	}
 	name := c.tokens[1].text
 	if _, twice := s.macros[name]; twice {
-		s.bad(c.line, "macro %q is defined or imported twice", name)
+		s.bad(c.start, "macro %q is defined or imported twice", name)
 	}
 	s.macros[name] = s.file + "#" + name
-	s.graph.addUnit(s.macros[name], s.file, c.line)
+	s.graph.addUnit(s.macros[name], s.file)
 }
 
 func (s *fileScan) declareImport(c code) {
@@ -157,7 +179,7 @@ func (s *fileScan) declareImport(c code) {
 			i += 2
 		}
 		if _, twice := s.macros[local]; twice {
-			s.bad(c.line, "macro %q is defined or imported twice", local)
+			s.bad(c.start, "macro %q is defined or imported twice", local)
 		}
 		s.macros[local] = from + "#" + name
 		if c.is(i+1, ",") {
@@ -169,7 +191,7 @@ func (s *fileScan) declareImport(c code) {
 func (s *fileScan) code(c code) {
 	tag := c.name()
 	if c.tag && !slices.Contains(allowedTags, tag) {
-		s.bad(c.line, "tag %q is not part of the template language", tag)
+		s.badHint(c.start, nearest.Hint(tag, allowedTags), "tag %q is not part of the template language", tag)
 		return
 	}
 	switch tag {
@@ -188,37 +210,42 @@ func (s *fileScan) code(c code) {
 		s.enterMacro(c)
 	case "endmacro":
 		s.unit = s.graph.units[s.file]
+	case "endfor":
+		s.loops = s.loops[:max(len(s.loops)-1, 0)]
 	}
 	if tag != "import" {
 		s.expressions(c)
+	}
+	if tag == "for" {
+		s.loops = append(s.loops, s.loopOf(c))
 	}
 }
 
 func (s *fileScan) useFile(c code) {
 	if len(c.tokens) < 2 || c.tokens[1].kind != tokenString {
-		s.bad(c.line, "%s needs the name of a file in quotes", c.name())
+		s.bad(c.start, "%s needs the name of a file in quotes", c.name())
 		return
 	}
 	name := c.tokens[1].text
 	if !fs.ValidPath(name) {
-		s.bad(c.line, "%s %q: want a path from the root of the template tree", c.name(), name)
+		s.bad(c.start, "%s %q: want a path from the root of the template tree", c.name(), name)
 		return
 	}
-	s.unit.uses = append(s.unit.uses, use{unit: name, line: c.line})
+	s.unit.uses = append(s.unit.uses, use{unit: name, pos: c.start})
 }
 
 func (s *fileScan) enterMacro(c code) {
 	file := s.graph.units[s.file]
 	if s.unit != file {
-		s.bad(c.line, "a macro within a macro")
+		s.bad(c.start, "a macro within a macro")
 		return
 	}
 	if len(c.tokens) < 2 {
-		s.bad(c.line, "a macro needs a name")
+		s.bad(c.start, "a macro needs a name")
 		return
 	}
 	s.unit = s.graph.units[s.macros[c.tokens[1].text]]
-	file.uses = append(file.uses, use{unit: s.unit.name, line: c.line}) // what it includes is parsed with the file
+	file.uses = append(file.uses, use{unit: s.unit.name, pos: c.start}) // what it includes is parsed with the file
 }
 
 // expressions notes macro calls and variables. Only macros can be called, and
@@ -231,7 +258,11 @@ func (s *fileScan) expressions(c code) {
 	}
 	for i := start; i < len(c.tokens); i++ {
 		t := c.tokens[i]
-		if t.kind != tokenWord || c.is(i-1, "|") || c.tag && c.name() == "macro" && i == 1 {
+		if c.is(i-1, "|") {
+			s.filter(t)
+			continue
+		}
+		if t.kind != tokenWord || c.tag && c.name() == "macro" && i == 1 {
 			continue
 		}
 		target, isMacro := s.macros[t.text]
@@ -239,14 +270,14 @@ func (s *fileScan) expressions(c code) {
 		switch {
 		case c.is(i-1, "."):
 			if called {
-				s.bad(t.line, "%q cannot be called", t.text)
+				s.bad(t.pos, "%q cannot be called", t.text)
 			}
 		case called && isMacro:
-			s.unit.uses = append(s.unit.uses, use{unit: target, line: t.line})
+			s.unit.uses = append(s.unit.uses, use{unit: target, pos: t.pos})
 		case called && !slices.Contains(operators, t.text):
-			s.bad(t.line, "%q is no macro of this file", t.text)
+			s.bad(t.pos, "%q is no macro of this file", t.text)
 		case isMacro:
-			s.bad(t.line, "macro %q must be called: %s(...)", t.text, t.text)
+			s.bad(t.pos, "macro %q must be called: %s(...)", t.text, t.text)
 		default:
 			s.readVariable(c, i)
 		}
@@ -267,20 +298,69 @@ func (s *fileScan) readVariable(c code, i int) {
 		t.text[0] >= '0' && t.text[0] <= '9', slices.Contains(plainWords, t.text):
 		return
 	}
-	r := read{file: s.file, path: []string{t.text}, line: t.line}
+	path := c.path(i)
+	s.graph.reads = append(s.graph.reads, read{file: s.file, path: path, pos: t.pos, in: s.elementOf(path[0])})
+}
+
+// path is the variable that begins at a token, with the members behind it.
+func (c code) path(i int) []string {
+	path := []string{c.tokens[i].text}
 	for ; c.is(i+1, ".") && i+2 < len(c.tokens); i += 2 {
-		r.path = append(r.path, c.tokens[i+2].text)
+		path = append(path, c.tokens[i+2].text)
 	}
-	s.graph.reads = append(s.graph.reads, r)
+	return path
+}
+
+func (s *fileScan) filter(t token) {
+	if !slices.Contains(allowedFilters, t.text) {
+		s.badHint(t.pos, nearest.Hint(t.text, allowedFilters), "filter %q is not part of the template language", t.text)
+	}
+}
+
+// elementOf is the shape of a name that the innermost loop of that name gives
+// a value; nil when it is not known.
+func (s *fileScan) elementOf(name string) *shape {
+	for _, l := range slices.Backward(s.loops) {
+		if l.name == name && !s.assigned[name] {
+			return l.element
+		}
+	}
+	return nil
+}
+
+// loopOf reads {% for name in variable %}: of any other form nothing is known.
+func (s *fileScan) loopOf(c code) loop {
+	if len(c.tokens) < 4 || !c.is(2, "in") {
+		return loop{}
+	}
+	path := c.path(3)
+	for _, t := range c.tokens[3+2*len(path)-1:] {
+		if t.text != "reversed" && t.text != "sorted" {
+			return loop{}
+		}
+	}
+	at := viewShape
+	if in := s.elementOf(path[0]); in != nil {
+		at, path = in, path[1:]
+	} else if s.graph.locals[path[0]] {
+		return loop{}
+	}
+	for _, name := range path {
+		if at = at.member(name); at == nil {
+			return loop{}
+		}
+	}
+	return loop{name: c.tokens[1].text, element: at.Element}
 }
 
 // checkNames finds variables that no view has: the engine prints nothing for
 // them, and a phone would get a setting without its value.
-func (g *graph) checkNames(files map[string]string) []error {
+func (g *graph) checkNames() []error {
 	var problems []error
 	for _, r := range g.reads {
-		if unknown := g.unknown(r.path); unknown != "" {
-			problems = append(problems, &FileError{File: r.file, Line: r.line, Reason: fmt.Sprintf("unknown variable %q", unknown)})
+		if unknown, known := g.unknown(r); unknown != "" {
+			last := unknown[strings.LastIndexByte(unknown, '.')+1:]
+			problems = append(problems, g.mistake(r.file, r.pos, nearest.Hint(last, known), fmt.Sprintf("unknown variable %q", unknown)))
 		}
 	}
 	for _, name := range sortedKeys(g.units) {
@@ -288,25 +368,29 @@ func (g *graph) checkNames(files map[string]string) []error {
 			if _, ok := g.units[use.unit]; ok {
 				continue
 			}
-			problems = append(problems, &FileError{File: g.units[name].file, Line: use.line, Reason: missingUnit(use.unit, files)})
+			problems = append(problems, g.missingUnit(g.units[name].file, use))
 		}
 	}
 	return problems
 }
 
-// unknown is how much of a path it takes to name something that no view has;
-// "" when it is all there.
-func (g *graph) unknown(path []string) string {
-	if g.locals[path[0]] {
-		return ""
+// unknown is how much of a read it takes to name something that no view has,
+// and what could stand there; "" when it is all there.
+func (g *graph) unknown(r read) (unknown string, known []string) {
+	at, path := viewShape, r.path
+	switch {
+	case r.in != nil:
+		at, path = r.in, path[1:]
+	case g.locals[path[0]]:
+		return "", nil
 	}
-	at := viewShape
 	for i, name := range path {
+		known = sortedKeys(at.Members)
 		if at = at.member(name); at == nil {
-			return strings.Join(path[:i+1], ".")
+			return strings.Join(r.path[:len(r.path)-len(path)+i+1], "."), known
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // member is what a template reads behind a dot; nil when there is nothing.
@@ -325,12 +409,12 @@ func (s *shape) member(name string) *shape {
 	return nil
 }
 
-func missingUnit(name string, files map[string]string) string {
-	file, macro, isMacro := strings.Cut(name, "#")
-	if _, ok := files[file]; ok && isMacro {
-		return fmt.Sprintf("%s has no macro %q", file, macro)
+func (g *graph) missingUnit(by string, use use) error {
+	file, macro, isMacro := strings.Cut(use.unit, "#")
+	if _, ok := g.files[file]; ok && isMacro {
+		return g.mistake(by, use.pos, "", fmt.Sprintf("%s has no macro %q", file, macro))
 	}
-	return fmt.Sprintf("there is no template %q", file)
+	return g.mistake(by, use.pos, nearest.Hint(file, sortedKeys(g.files)), fmt.Sprintf("there is no template %q", file))
 }
 
 // checkCycles finds units that lead back to themselves.
@@ -358,8 +442,7 @@ func (w *cycleWalk) visit(name string) {
 	w.open[name] = true
 	for _, use := range u.uses {
 		if w.open[use.unit] {
-			w.problems = append(w.problems, &FileError{File: u.file, Line: use.line,
-				Reason: fmt.Sprintf("%s leads back to itself", use.unit)})
+			w.problems = append(w.problems, w.graph.mistake(u.file, use.pos, "", fmt.Sprintf("%s leads back to itself", use.unit)))
 			continue
 		}
 		w.visit(use.unit)

@@ -183,3 +183,28 @@ g = {{ z|upper }}
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// A mistake is told with its column and, where something is like it, a hint.
+func TestMistakePlaces(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"variable", "a = 1\nb = {{ devise.name }}\n", `acme/settings.tpl:2:8: unknown variable "devise" (did you mean device?)`},
+		{"member", "ü = {{ time.zonee }}\n", `acme/settings.tpl:1:8: unknown variable "time.zonee" (did you mean zone?)`},
+		{"member in a loop", "{% for line in lines %}\na = {{ line.usrname }}\n{% endfor %}\n", `acme/settings.tpl:2:8: unknown variable "line.usrname" (did you mean username?)`},
+		{"member in a loop of a loop", "{% for x in keys.line %}{% endfor %}{% for line in lines %}{% for c in line.codecs.on reversed %}\n{{ c.cod }}{% endfor %}{% endfor %}\n",
+			`acme/settings.tpl:2:4: unknown variable "c.cod" (did you mean code?)`},
+		{"filter", "a = {{ device.name|uper }}\n", `acme/settings.tpl:1:20: filter "uper" is not part of the template language (did you mean upper?)`},
+		{"tag", "a = 1\n  {% fro x in lines %}\n", `acme/settings.tpl:2:3: tag "fro" is not part of the template language (did you mean for?)`},
+		{"template", "{% include \"acme/comon.tpl\" %}\n", `acme/settings.tpl:1:1: there is no template "acme/comon.tpl" (did you mean acme/common.tpl?)`},
+		{"syntax", "a = 1\n{{ device.name }} {{ 1 + }}\n", `acme/settings.tpl:2:`},
+		{"comment", "a = 1\nb {# c\n#}", `acme/settings.tpl:2:3: a comment`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Load(acme(map[string]string{"acme/settings.tpl": tt.text}))
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+	loadAcme(t, map[string]string{"acme/settings.tpl": "# {% for line in lines %}{% set x = line %}{% for k in keys.line %}{% with k=x %}{{ k.username }}{% endwith %}{% endfor %}{% endfor %}\n"})
+}

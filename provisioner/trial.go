@@ -55,10 +55,10 @@ func (c *Catalog) trial(s sample, t target) (Trial, error) {
 	account := *phone.Account
 	account.PathToken = sampleToken
 	phone.Account = &account
-	service := &Service{store: sampleStore{s}, opts: Options{
+	samples := &Service{store: sampleStore{s}, opts: Options{
 		BaseURL: sampleURL, Registrar: sampleRegistrar, Now: func() time.Time { return sampleNow },
 	}}
-	service.Swap(c)
+	service := samples.with(c)
 	return Trial{Sample: s.name, File: s.file, Model: t.model, ID: t.id, Phone: phone, Service: service}, nil
 }
 

@@ -134,7 +134,7 @@ func (w *Watcher) refuse(ctx context.Context, err error) {
 		located := &FileError{}
 		if errors.As(mistake, &located) {
 			w.log.ErrorContext(ctx, "templates not reloaded, the last good version serves on",
-				"dir", w.dir, "file", located.File, "line", located.Line, "reason", located.Reason)
+				"dir", w.dir, "file", located.File, "line", located.Line, "column", located.Column, "reason", located.Reason, "hint", located.Hint)
 			continue
 		}
 		w.log.ErrorContext(ctx, "templates not reloaded, the last good version serves on", "dir", w.dir, "err", mistake)

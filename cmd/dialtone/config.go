@@ -355,5 +355,8 @@ func settingKeys() []string {
 // unknownKey is the error for a key that no setting has; it names the nearest
 // one there is.
 func unknownKey(key string, known []string) error {
-	return fmt.Errorf("unknown key %s%s", key, nearest.Hint(key, known))
+	if hint := nearest.Hint(key, known); hint != "" {
+		return fmt.Errorf("unknown key %s (%s)", key, hint)
+	}
+	return fmt.Errorf("unknown key %s", key)
 }

@@ -15,11 +15,11 @@ func Of(word string, known []string) string {
 	return best
 }
 
-// Hint is what to say of an unknown word: " (did you mean x?)", "" when
-// nothing is like it.
+// Hint is what to say of an unknown word: "did you mean x?", "" when nothing
+// is like it.
 func Hint(word string, known []string) string {
 	if best := Of(word, known); best != "" {
-		return " (did you mean " + best + "?)"
+		return "did you mean " + best + "?"
 	}
 	return ""
 }

@@ -23,7 +23,7 @@ func TestOf(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", tt.word, got, tt.want)
 		}
 	}
-	if got := nearest.Hint("devise", known); got != " (did you mean device?)" {
+	if got := nearest.Hint("devise", known); got != "did you mean device?" {
 		t.Errorf("got %q", got)
 	}
 	if got := nearest.Hint("frobnicate", known); got != "" {

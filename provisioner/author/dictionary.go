@@ -199,7 +199,7 @@ func (p *Parameter) Check(value string) string {
 		return p.checkBounds(utf8.RuneCountInString(value), " characters")
 	case typeEnum:
 		if len(p.words) > 0 && !slices.Contains(p.words, value) {
-			return "want one of " + strings.Join(p.words, ", ") + nearest.Hint(value, p.words)
+			return "want one of " + strings.Join(p.words, ", ")
 		}
 	}
 	return ""

@@ -44,7 +44,7 @@ func TestDictionary(t *testing.T) {
 		{"line.2.codec.G722", "yes", "want 0 or 1", ""},
 		{"line.2.codec.G729", "1", "?", "line.N.codec.G722"},
 		{"line.1.key.10.type", "blf", "", ""},
-		{"line.1.key.10.type", "bfl", "want one of blf, speed (did you mean blf?)", ""},
+		{"line.1.key.10.type", "bfl", "want one of blf, speed", ""},
 		{"free", "anything", "", ""},
 		{"open", "anything", "", ""},
 		{"log.level", "6", "want at most 5", ""},
