@@ -132,7 +132,7 @@ func (d *difference) values(path string, before, after any, secret bool) {
 	case fromIsObject && toIsObject, fromIsObject && after == nil && len(from) > 0, toIsObject && before == nil && len(to) > 0:
 		d.objects(path, from, to, secret)
 	default:
-		d.add(Change{path, maskValue(before, secret), maskValue(after, secret)})
+		d.add(Change{path, withSecret(before, secret, mask), withSecret(after, secret, mask)})
 	}
 }
 
@@ -198,32 +198,40 @@ func IsSecretName(name string) bool { return secretName.MatchString(name) }
 // Masked is a copy of the document in which secrets read "REDACTED". Empty
 // ones stay empty.
 func (d Document) Masked() Document {
-	return maskObject(d, false)
+	return d.WithSecrets(mask)
 }
 
-func maskObject(object map[string]any, secret bool) map[string]any {
+func mask(any) any { return redacted }
+
+// WithSecrets is a copy of the document in which every secret is replaced.
+// Empty ones stay empty.
+func (d Document) WithSecrets(replace func(any) any) Document {
+	return withSecrets(d, false, replace)
+}
+
+func withSecrets(object map[string]any, secret bool, replace func(any) any) map[string]any {
 	out := make(map[string]any, len(object))
 	for name, v := range object {
-		out[name] = maskValue(v, secret || IsSecretName(name))
+		out[name] = withSecret(v, secret || IsSecretName(name), replace)
 	}
 	return out
 }
 
-func maskValue(v any, secret bool) any {
+func withSecret(v any, secret bool, replace func(any) any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		return maskObject(v, secret)
+		return withSecrets(v, secret, replace)
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = maskValue(item, secret)
+			out[i] = withSecret(item, secret, replace)
 		}
 		return out
 	}
 	if !secret || v == nil || v == "" {
 		return v
 	}
-	return redacted
+	return replace(v)
 }
 
 // LastState is what is kept of a deleted document: all of it, secrets masked,

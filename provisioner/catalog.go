@@ -40,6 +40,18 @@ type Model struct {
 // templates and samples. It proves what it read by rendering every file of
 // every model with every sample. The error joins a FileError per mistake.
 func Load(fsys fs.FS) (*Catalog, error) {
+	c, err := Parse(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.prove(fsys); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Parse is Load without the proof.
+func Parse(fsys fs.FS) (*Catalog, error) {
 	names, err := brandFolders(fsys)
 	if err != nil {
 		return nil, err
@@ -62,9 +74,6 @@ func Load(fsys fs.FS) (*Catalog, error) {
 	}
 	c.patterns = newPatterns(c.brands)
 	c.hash = treeHash(fsys, names, c.templates.files)
-	if err := c.prove(fsys); err != nil {
-		return nil, err
-	}
 	return c, nil
 }
 

@@ -15,41 +15,25 @@ func (s *Service) Preview(ctx context.Context, phone *models.Phone, name string,
 	if reveal {
 		return s.DeviceFile(ctx, phone, name)
 	}
-	masked, err := maskedPhone(phone)
+	masked, phone, err := s.masked(phone)
 	if err != nil {
 		return File{}, err
 	}
-	return s.with(s.Catalog().masked()).DeviceFile(ctx, masked, name)
+	return masked.DeviceFile(ctx, phone, name)
 }
 
-// maskedPhone is the phone with secrets that read "REDACTED".
-func maskedPhone(p *models.Phone) (*models.Phone, error) {
-	device, account := *p.Device, *p.Account
-	masked := &models.Phone{Device: &device, Account: &account}
-	device.HTTPPassword = models.Secret(device.HTTPPassword.String())
-	account.PathToken = models.Secret(account.PathToken.String())
-	if err := device.SetDocument(device.Document.Masked()); err != nil {
-		return nil, err
-	}
-	if err := account.SetDocument(account.Document.Masked()); err != nil {
-		return nil, err
-	}
-	if p.Owner == nil {
-		return masked, nil
-	}
-	owner := *p.Owner
-	masked.Owner = &owner
-	return masked, owner.SetDocument(owner.Document.Masked())
+// masked is a service and a phone with secrets that read "REDACTED".
+func (s *Service) masked(phone *models.Phone) (*Service, *models.Phone, error) {
+	return s.withSecrets(phone, models.Document.Masked, func(secret models.Secret) models.Secret { return models.Secret(secret.String()) })
 }
 
-// masked is the catalog without the secrets of its manifests' defaults.
-func (c *Catalog) masked() *Catalog {
-	out := *c
-	out.brands = make(map[string]*brand, len(c.brands))
-	for name, b := range c.brands {
-		masked := *b
-		masked.defaults = b.defaults.Masked()
-		out.brands[name] = &masked
+// withSecrets is a service and a phone with other secrets.
+func (s *Service) withSecrets(phone *models.Phone, inDocument func(models.Document) models.Document, replace func(models.Secret) models.Secret) (*Service, *models.Phone, error) {
+	other, phone, err := s.changed(phone, func(_ string, doc models.Document) models.Document { return inDocument(doc) })
+	if err != nil {
+		return nil, nil, err
 	}
-	return &out
+	phone.Device.HTTPPassword = replace(phone.Device.HTTPPassword)
+	phone.Account.PathToken = replace(phone.Account.PathToken)
+	return other, phone, nil
 }

@@ -43,6 +43,7 @@ var allowedFilters = []string{
 type templateTree struct {
 	files  map[string]string // path -> text of every template file
 	codes  map[string][]code
+	reads  [][]string // every variable read, with its members
 	parsed map[string]*pongo2.Template
 
 	marking sync.Once // of those below
@@ -59,7 +60,7 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 		}
 	}
 	var err error
-	if t.codes, err = checkTemplates(t.files); err != nil {
+	if t.codes, t.reads, err = checkTemplates(t.files); err != nil {
 		return nil, err
 	}
 	texts := map[string]string{}

@@ -12,8 +12,8 @@ import (
 
 // checkTemplates finds, before the engine sees anything, what would kill the
 // process (cycles) and what the engine would silently ignore (unknown names).
-// It gives the codes of every file.
-func checkTemplates(files map[string]string) (map[string][]code, error) {
+// It gives the codes of every file, and the variables that they read.
+func checkTemplates(files map[string]string) (map[string][]code, [][]string, error) {
 	g := &graph{files: files, units: map[string]*unit{}, locals: map[string]bool{}}
 	scanned := map[string][]code{}
 	var problems []error
@@ -30,7 +30,11 @@ func checkTemplates(files map[string]string) (map[string][]code, error) {
 		problems = append(problems, g.checkNames()...)
 		problems = append(problems, g.checkCycles()...)
 	}
-	return scanned, errors.Join(problems...)
+	var reads [][]string
+	for _, r := range g.reads {
+		reads = append(reads, r.path)
+	}
+	return scanned, reads, errors.Join(problems...)
 }
 
 // A unit is a template file or one of its macros: what can call itself.

@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -73,6 +74,40 @@ func (t *Trial) Files(ctx context.Context) ([]File, error) {
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// WithSecrets is the trial with each of its secrets replaced. Those that a
+// template reads of the account, and the sample lacks, are there as well.
+func (t Trial) WithSecrets(replace func(string) string) (Trial, error) {
+	_, planted, err := t.Service.changed(t.Phone, func(layer string, doc models.Document) models.Document {
+		if layer == LayerAccount {
+			t.Service.Catalog().templates.plantSecrets(doc)
+		}
+		return doc
+	})
+	if err != nil {
+		return Trial{}, err
+	}
+	other := t
+	other.Service, other.Phone, err = t.Service.withSecrets(planted,
+		func(doc models.Document) models.Document {
+			return doc.WithSecrets(func(v any) any { return replace(fmt.Sprint(v)) })
+		},
+		func(secret models.Secret) models.Secret { return models.Secret(replace(secret.Reveal())) })
+	return other, err
+}
+
+// plantSecrets adds the secrets of an account that templates read.
+func (t *templateTree) plantSecrets(account models.Document) {
+	for _, path := range t.reads {
+		if path[0] != LayerAccount || !models.IsSecretName(path[len(path)-1]) {
+			continue
+		}
+		member := strings.Join(path[1:], ".")
+		if _, there := account.Lookup(member); !there {
+			account.Set(member, "planted")
+		}
+	}
 }
 
 // A PhoneFile is a file that a phone could ask for.

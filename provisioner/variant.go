@@ -1,0 +1,81 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"dialtone/models"
+)
+
+// The layers that a phone's settings come from, lowest first, and what else
+// goes into its files.
+const (
+	LayerManifest = "manifest" // defaults and capabilities
+	LayerAccount  = "account"
+	LayerOwner    = "owner"
+	LayerDevice   = "device"
+	LayerUser     = "user"   // another user, whom a key names
+	LayerServer   = "server" // addresses and credentials that the server makes
+)
+
+// A documentChange makes another document of a layer's, which is its own copy.
+type documentChange func(layer string, doc models.Document) models.Document
+
+// changed is a service and a phone whose documents are changed, everywhere and
+// in the manifest's defaults. It keeps nothing.
+func (s *Service) changed(phone *models.Phone, change documentChange) (*Service, *models.Phone, error) {
+	device, account := *phone.Device, *phone.Account
+	out := &models.Phone{Device: &device, Account: &account}
+	err := errors.Join(
+		device.SetDocument(change(LayerDevice, device.Document.Clone())),
+		account.SetDocument(change(LayerAccount, account.Document.Clone())),
+	)
+	ownerID := ""
+	if phone.Owner != nil {
+		owner := *phone.Owner
+		ownerID, out.Owner = owner.ID, &owner
+		err = errors.Join(err, owner.SetDocument(change(LayerOwner, owner.Document.Clone())))
+	}
+	other := s.with(s.Catalog().withDefaults(change))
+	other.store = changedStore{Store: s.store, change: change, ownerID: ownerID}
+	return other, out, err
+}
+
+// withDefaults is the catalog with the defaults of its manifests changed.
+func (c *Catalog) withDefaults(change documentChange) *Catalog {
+	out := *c
+	out.brands = maps.Clone(c.brands)
+	for name, b := range c.brands {
+		other := *b
+		other.defaults = change(LayerManifest, b.defaults.Clone())
+		out.brands[name] = &other
+	}
+	return &out
+}
+
+// changedStore changes what it reads for a phone.
+type changedStore struct {
+	Store
+	change  documentChange
+	ownerID string
+}
+
+// UsersByID reads users and changes their documents.
+func (s changedStore) UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error) {
+	users, err := s.Store.UsersByID(ctx, accountID, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*models.User, len(users))
+	for i, u := range users {
+		layer := LayerUser
+		if u.ID == s.ownerID {
+			layer = LayerOwner
+		}
+		other := *u
+		out[i] = &other
+		err = errors.Join(err, other.SetDocument(s.change(layer, u.Document.Clone())))
+	}
+	return out, err
+}
