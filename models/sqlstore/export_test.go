@@ -1,6 +1,24 @@
 package sqlstore
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // SetClock makes a store of a test live at another time.
 func (s *Store) SetClock(now func() time.Time) { s.now = now }
+
+// MigrateTo applies the steps up to a version only.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	provider, err := s.provider()
+	if err != nil {
+		return err
+	}
+	_, err = provider.UpTo(ctx, version)
+	return err
+}
+
+// Exec runs a statement as an older program would have.
+func (s *Store) Exec(ctx context.Context, statement string, args ...any) error {
+	return s.writer.WithContext(ctx).Exec(statement, args...).Error
+}

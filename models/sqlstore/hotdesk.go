@@ -48,6 +48,9 @@ func hotdeskUsers(doc models.Document) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(users)), func(id string) bool { return !models.ValidID(id) })
 }
 
+// hotdeskID is the column of what a user logs in to devices with.
+func hotdeskID(doc models.Document) *string { return optional(clip(doc.Text("hotdesk.id"), 15)) }
+
 // ListUserDevices lists the devices that a user owns or is logged in to.
 func (s *Store) ListUserDevices(ctx context.Context, accountID, userID string, l models.Listing) ([]*models.Device, error) {
 	// Each half has an index of its own; with OR there would be none.

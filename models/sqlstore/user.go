@@ -232,7 +232,7 @@ func (s *Store) userRow(db *gorm.DB, u *models.User) (userRow, error) {
 		Username:  optional(strings.ToLower(u.Username)),
 		LoginMD5:  asMD5,
 		LoginSHA1: asSHA1,
-		HotdeskID: optional(clip(u.Document.Text("hotdesk.id"), 15)),
+		HotdeskID: hotdeskID(u.Document),
 		Enabled:   u.Enabled.On(),
 		Document:  stored,
 		Created:   millis(u.Created),

@@ -1,0 +1,119 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dialtone/models"
+	"dialtone/models/sqlstore"
+	"dialtone/models/sqlstore/sqlstoretest"
+)
+
+// Documents that are older than a column are found by it all the same.
+func TestMigrateOlderDocuments(t *testing.T) {
+	databases := map[string]func(*testing.T) string{
+		"sqlite": func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "old.db") },
+		"mysql":  func(t *testing.T) string { return sqlstoretest.MySQLDatabase(t) },
+	}
+	for name, url := range databases {
+		t.Run(name, func(t *testing.T) {
+			address := url(t)
+			old := olderDatabase(t, address)
+			s := sqlstoretest.Open(t, address)
+			old.check(t, s)
+			steps, err := s.Migrate(t.Context())
+			if err != nil || len(steps) != 0 {
+				t.Errorf("migrated again: %v, %v", steps, err)
+			}
+		})
+	}
+}
+
+const (
+	oldAccount = "a0000000000000000000000000000000"
+	oldUsers   = 1200 // more than one batch
+)
+
+type older struct{ ann, bob, desk, mobile string }
+
+// olderDatabase has documents from before the columns that are derived from
+// them: users with hotdesk ids, the first two with the same, and devices.
+func olderDatabase(t *testing.T, url string) older {
+	t.Helper()
+	s, err := sqlstore.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := s.MigrateTo(t.Context(), 24); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if err := s.Exec(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`INSERT INTO accounts (id, master, name, realm, enabled, api_key_hash, path_token_hash, document, revision, created, modified)
+		VALUES (?, 1, 'Old', 'old.example.com', 1, 'k', 'p', '{"name":"Old","realm":"old.example.com"}', '1-x', 0, 0)`, oldAccount)
+	user := func(n int, document string) string {
+		id := fmt.Sprintf("b%031d", n)
+		exec(`INSERT INTO users (id, account_id, enabled, document, revision, created, modified) VALUES (?, ?, 1, ?, '1-x', 0, 0)`, id, oldAccount, document)
+		return id
+	}
+	device := func(n int, document string) string {
+		id := fmt.Sprintf("c%031d", n)
+		exec(`INSERT INTO devices (id, account_id, name, realm, brand, family, model, enabled, document, revision, created, modified)
+			VALUES (?, ?, 'x', 'old.example.com', '', '', '', 1, ?, '1-x', 0, 0)`, id, oldAccount, document)
+		return id
+	}
+	o := older{ann: user(1, `{"hotdesk":{"id":"1001"}}`), bob: user(2, `{"hotdesk":{"id":"1001"}}`)}
+	for n := range oldUsers {
+		user(n+3, fmt.Sprintf(`{"hotdesk":{"id":"n%d"}}`, n))
+	}
+	user(oldUsers+3, `{"first_name":"none"}`)
+	o.desk = device(1, fmt.Sprintf(`{"name":"desk","hotdesk":{"users":{%q:{},%q:{},"custom":1}}}`, o.ann, o.bob))
+	o.mobile = device(2, `{"name":"mobile","device_type":"mobile","mobile":{"mdn":"4155550100"}}`)
+	device(3, `{"name":"again","device_type":"mobile","mobile":{"mdn":"+14155550100"}}`)
+	device(4, `{"name":"none","mobile":{"mdn":"4155550199"}}`)
+	return o
+}
+
+func (o older) check(t *testing.T, s *sqlstore.Store) {
+	t.Helper()
+	desks, err := s.Hotdesks(t.Context(), oldAccount, 10)
+	want := []models.Hotdesk{{UserID: o.ann, DeviceID: o.desk, DeviceName: "x"}, {UserID: o.bob, DeviceID: o.desk, DeviceName: "x"}}
+	if diff := cmp.Diff(want, desks); diff != "" || err != nil {
+		t.Errorf("hotdesks: %v, %s", err, diff)
+	}
+	theirs, err := s.ListUserDevices(t.Context(), oldAccount, o.bob, models.Listing{Limit: 10})
+	if err != nil || len(theirs) != 1 || theirs[0].ID != o.desk {
+		t.Errorf("devices of a user: %v, %v", theirs, err)
+	}
+	for _, id := range []string{"1001", "n0", fmt.Sprintf("n%d", oldUsers-1)} {
+		u := &models.User{AccountID: oldAccount, Document: document(t, `{"hotdesk":{"id":"`+id+`"}}`)}
+		taken, err := s.UserTaken(t.Context(), u)
+		if err != nil || len(taken) != 1 || taken[0].Field != "hotdesk.id" {
+			t.Errorf("hotdesk id %s: taken %v, %v", id, taken, err)
+		}
+	}
+	for mdn, want := range map[string][]string{"+14155550100": {"mobile.mdn"}, "+14155550199": nil} {
+		d := newDevice(t, oldAccount, `{"name":"x","device_type":"mobile","mobile":{"mdn":"`+mdn+`"}}`)
+		taken, err := s.DeviceTaken(t.Context(), d)
+		var fields []string
+		for _, one := range taken {
+			fields = append(fields, one.Field)
+		}
+		if err != nil || !slices.Equal(fields, want) {
+			t.Errorf("number %s: taken %v, %v, want %v", mdn, fields, err, want)
+		}
+	}
+}
