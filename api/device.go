@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"sync"
 
 	"dialtone/models"
 )
@@ -24,7 +25,7 @@ func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
 // deviceRecord has the defaults, which are shown and not stored: a filter for
 // enabled=true means all that are.
 func (s *server) deviceRecord(d *models.Device) record {
-	return record{"device", d.AccountID, d.Meta, d.Document, s.schemas["devices"].completing(d.Document)}
+	return record{"device", d.AccountID, d.Meta, d.Document, sync.OnceValue(func() models.Document { return s.completedDevice(d) })}
 }
 
 // summarized are the members that a list shows as they are.
