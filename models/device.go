@@ -222,6 +222,8 @@ type Phone struct {
 	Device  *Device
 	Account *Account
 	Owner   *User // nil: no owner, or one that was deleted
+
+	Firmware string // version that the phone told with its request, "" = it did not
 }
 
 // Enabled is Kazoo's rule: device, owner and account must all be enabled.

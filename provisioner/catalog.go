@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"dialtone/models"
@@ -221,6 +222,20 @@ func (c *Catalog) userAgent(header string) UserAgent {
 		}
 	}
 	return UserAgent{}
+}
+
+// generationOf is the generation that a version of firmware belongs to, 0 when
+// that cannot be told.
+func (b *brand) generationOf(firmware string) int {
+	if b.generation == nil {
+		return 0
+	}
+	match := b.generation.FindStringSubmatch(firmware)
+	if match == nil {
+		return 0
+	}
+	n, _ := strconv.ParseUint(match[1], 10, 16)
+	return int(n)
 }
 
 // maxUserAgent is the longest header that is looked at, in bytes.

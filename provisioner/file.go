@@ -80,6 +80,7 @@ func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar
 		account:  phone.Account,
 		owner:    phone.Owner,
 		device:   phone.Device,
+		firmware: phone.Firmware,
 	}, nil
 }
 

@@ -8,6 +8,7 @@ type Manifest struct {
 	Label       string            `yaml:"label"`       // as the vendor writes itself
 	OUIs        []string          `yaml:"ouis"`        // first six hex digits of its MACs: a hint, never proof
 	UserAgents  []string          `yaml:"user_agents"` // regular expressions; groups model, firmware, mac
+	Generation  string            `yaml:"generation"`  // regular expression on the firmware version; its first group is phone.generation
 	CheckSync   CheckSync         `yaml:"check_sync"`
 	Files       []FileRule        `yaml:"files"` // in matching order
 	Keys        KeyRules          `yaml:"keys"`

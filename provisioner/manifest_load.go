@@ -69,6 +69,7 @@ type brand struct {
 	Manifest
 	defaults   models.Document
 	userAgents []*regexp.Regexp
+	generation *regexp.Regexp      // nil: versions are all alike
 	byName     map[string]modelKey // model name or alias, lower-case -> where it is listed
 }
 
@@ -171,6 +172,13 @@ func (c *manifestCheck) run(folder string) {
 			continue
 		}
 		c.brand.userAgents = append(c.brand.userAgents, re)
+	}
+	if m.Generation != "" {
+		re, err := regexp.Compile(m.Generation)
+		if err != nil || re.NumSubexp() < 1 {
+			c.bad("$.generation", "generation %q: want a regular expression with a group of digits", m.Generation)
+		}
+		c.brand.generation = re
 	}
 	if m.CheckSync.Resync == "" || m.CheckSync.Reboot == "" {
 		c.bad("$.check_sync", "check_sync needs resync and reboot")

@@ -42,6 +42,7 @@ func TestManifestMistakes(t *testing.T) {
 		{"defaults", "timezone: Etc/UTC", "timezone: {a: 1}", 19, "defaults"},
 		{"model without lines", "lines: 1, line_keys: 4", "line_keys: 4", 21, "needs lines"},
 		{"too many keys", "line_keys: 8", "line_keys: 8000", 27, "want 0 to"},
+		{"generation", "generation: '^([0-9]+)", "generation: '^[0-9]+", 32, "want a regular expression with a group"},
 		{"too many modules", "expansion_modules: 2", "expansion_modules: 11", 27, "expansion_modules is 11: want 0 to 10"},
 		{"model name", "t12:", "T12:", 27, "lower-case"},
 		{"alias twice", "aliases: [t11p]", "aliases: [t12]", 27, "already names"},

@@ -64,6 +64,9 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	if err != nil {
 		return Report{}, err
 	}
+	if phone, err = s.withFirmware(ctx, phone); err != nil {
+		return Report{}, err
+	}
 	users, err := s.namedUsers(ctx, phone)
 	if err != nil {
 		return Report{}, err
@@ -95,7 +98,7 @@ func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, u
 	}
 	for _, known := range files {
 		if known.brand == phone.Device.Provision.Brand {
-			return s.commonFile(ctx, c, phone.Account, file.name, known)
+			return s.commonFile(ctx, c, phone.Account, phone.Firmware, file.name, known)
 		}
 	}
 	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)

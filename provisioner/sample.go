@@ -18,8 +18,8 @@ import (
 type sample struct {
 	name   string
 	file   string
-	models []string // models it is rendered for; all when empty
-	phone  models.Phone
+	models []string     // models it is rendered for; all when empty
+	phone  models.Phone // with the firmware that it has
 	users  []*models.User
 }
 
@@ -59,17 +59,18 @@ func readSample(fsys fs.FS, file string) (sample, error) {
 		return sample{}, err
 	}
 	var parts struct {
-		Models  []string          `json:"models"`
-		Account json.RawMessage   `json:"account"`
-		Owner   json.RawMessage   `json:"owner"`
-		Users   []json.RawMessage `json:"users"`
-		Device  json.RawMessage   `json:"device"`
+		Models   []string          `json:"models"`
+		Firmware string            `json:"firmware"`
+		Account  json.RawMessage   `json:"account"`
+		Owner    json.RawMessage   `json:"owner"`
+		Users    []json.RawMessage `json:"users"`
+		Device   json.RawMessage   `json:"device"`
 	}
 	if err := json.Unmarshal(raw, &parts); err != nil {
 		return sample{}, err
 	}
 	s := sample{name: strings.TrimSuffix(path.Base(file), ".json"), file: file, models: parts.Models}
-	s.phone.Account, s.phone.Device = &models.Account{}, &models.Device{}
+	s.phone.Account, s.phone.Device, s.phone.Firmware = &models.Account{}, &models.Device{}, parts.Firmware
 	err = errors.Join(
 		readDocument("account", parts.Account, &s.phone.Account.Meta, s.phone.Account.SetDocument),
 		readDocument("device", parts.Device, &s.phone.Device.Meta, s.phone.Device.SetDocument),

@@ -25,6 +25,8 @@ type Store interface {
 	// LastFetches returns the newest GET of each file of a device, under the
 	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
+	// LastFirmware is the version that a device told last, "" = none.
+	LastFirmware(ctx context.Context, deviceID string) (string, error)
 	// Uploads are the files that a device stored, without their bodies.
 	Uploads(ctx context.Context, deviceID string) ([]models.Upload, error)
 }
@@ -95,7 +97,8 @@ func (s *Service) Match(name string) (Request, bool) {
 
 // DeviceFile renders a file for a phone. It is ErrNotFound when the phone's
 // brand has no such file or only takes it from phones, or it is another phone's. Any other error is a
-// failure of the store or of a template, named with its line.
+// failure of the store or of a template, named with its line. The phone's
+// firmware counts as recorded last when this request does not tell it.
 func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
@@ -104,8 +107,12 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 	if !ok || i < 0 || !files[i].rule.rendered() {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
 	}
+	phone, err := s.withFirmware(ctx, phone)
+	if err != nil {
+		return File{}, err
+	}
 	if !req.HasMAC {
-		return s.commonFile(ctx, c, phone.Account, req.Name, files[i])
+		return s.commonFile(ctx, c, phone.Account, phone.Firmware, req.Name, files[i])
 	}
 	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
@@ -117,16 +124,31 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 	return s.deviceFile(ctx, c, phone, users, req.Name, files[i].rule)
 }
 
-// CommonFile renders a file that names no MAC, from the account alone. Of
-// several brands with such a file the first by name answers. It is ErrNotFound
+// withFirmware is the phone with the firmware that it told last.
+func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*models.Phone, error) {
+	if phone.Firmware != "" {
+		return phone, nil
+	}
+	firmware, err := s.store.LastFirmware(ctx, phone.Device.ID)
+	if err != nil {
+		return nil, fmt.Errorf("device %s, firmware: %w", phone.Device.ID, err)
+	}
+	known := *phone
+	known.Firmware = firmware
+	return &known, nil
+}
+
+// CommonFile renders a file that names no MAC, from the account and the
+// firmware that the request told alone. Of several brands with such a file the
+// first by name answers. It is ErrNotFound
 // for unknown files and for those of one device.
-func (s *Service) CommonFile(ctx context.Context, account *models.Account, name string) (File, error) {
+func (s *Service) CommonFile(ctx context.Context, account *models.Account, firmware, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
 	if !ok || req.HasMAC {
 		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
 	}
-	return s.commonFile(ctx, c, account, req.Name, files[0])
+	return s.commonFile(ctx, c, account, firmware, req.Name, files[0])
 }
 
 // namedUsers reads the users that the phone's keys and hotdesks name, in one query.
@@ -144,7 +166,7 @@ func (s *Service) namedUsers(ctx context.Context, phone *models.Phone) ([]*model
 
 func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, name string, rule *FileRule) (File, error) {
 	b := c.brands[phone.Device.Provision.Brand]
-	k := s.newKey(c, b.Brand, rule.Role, name)
+	k := s.newKey(c, b.Brand, rule.Role, name, phone.Firmware)
 	k.document(phone.Account.Meta)
 	k.document(phone.Device.Meta)
 	if phone.Owner != nil {
@@ -170,13 +192,14 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	return f, nil
 }
 
-func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, name string, file brandFile) (File, error) {
+func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware, name string, file brandFile) (File, error) {
 	b := c.brands[file.brand]
-	k := s.newKey(c, b.Brand, file.rule.Role, name)
+	k := s.newKey(c, b.Brand, file.rule.Role, name, firmware)
 	k.document(account.Meta)
 	f, err := s.cached(ctx, k, func() (File, error) {
 		in := b.commonInput(account, file.model)
 		in.now = s.opts.Now()
+		in.firmware = firmware
 		in.server.URL = s.URL(account)
 		return s.renderer()(c, name, file.rule, in)
 	})

@@ -13,11 +13,12 @@ import (
 
 // fakeStore holds users, fetches and uploads; err makes every call fail.
 type fakeStore struct {
-	users   []*models.User
-	fetches []models.Fetch
-	uploads []models.Upload
-	err     error
-	calls   int
+	users    []*models.User
+	fetches  []models.Fetch
+	uploads  []models.Upload
+	firmware string
+	err      error
+	calls    int
 }
 
 func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*models.User, error) {
@@ -30,6 +31,8 @@ func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mod
 	}
 	return found, s.err
 }
+
+func (s *fakeStore) LastFirmware(context.Context, string) (string, error) { return s.firmware, s.err }
 
 func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
 	return s.fetches, s.err
@@ -80,10 +83,59 @@ func TestDeviceFile(t *testing.T) {
 	}
 }
 
+// A file is written for the firmware that the phone tells, or else told last.
+func TestFirmware(t *testing.T) {
+	catalog := loadAcme(t, map[string]string{
+		"acme/settings.tpl": "firmware = {{ phone.firmware }}\ngeneration = {{ phone.generation }}\n",
+		"acme/common.tpl":   "generation = {{ phone.generation }}\n",
+	})
+	store := &fakeStore{}
+	s := NewService(store, catalog, Options{})
+	tests := []struct{ told, recorded, firmware, generation string }{
+		{"", "", "", "0"},
+		{"86.1", "", "86.1", "86"},
+		{"", "85.7.2", "85.7.2", "85"},
+		{"86.1", "85.7.2", "86.1", "86"},
+		{"beta", "85.7.2", "beta", "0"},
+		{"99999999999999999999.1", "", "99999999999999999999.1", "65535"},
+	}
+	for _, tt := range tests {
+		phone := acmePhone(t)
+		phone.Firmware, store.firmware = tt.told, tt.recorded
+		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+		if want := "firmware = " + tt.firmware + "\ngeneration = " + tt.generation + "\n"; err != nil || string(f.Body) != want {
+			t.Errorf("told %q, recorded %q: got %q, %v; want %q", tt.told, tt.recorded, f.Body, err, want)
+		}
+		if f, err := s.DeviceFile(t.Context(), phone, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
+			t.Errorf("told %q, recorded %q: common file %q, %v", tt.told, tt.recorded, f.Body, err)
+		}
+		if f, err := s.CommonFile(t.Context(), phone.Account, tt.firmware, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
+			t.Errorf("%q: common file %q, %v", tt.firmware, f.Body, err)
+		}
+	}
+	phone := acmePhone(t)
+	phone.Firmware = "86.1"
+	f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.fetches = []models.Fetch{{File: f.Name, Method: "GET", Status: 200, ETag: f.ETag, At: time.Unix(100, 0)}}
+	for firmware, want := range map[string]string{"86.1": StateInSync, "86.2": StateBehind} {
+		store.firmware = firmware
+		if r, err := s.Report(t.Context(), acmePhone(t)); err != nil || r.State != want {
+			t.Errorf("%s recorded: state %q, %v; want %q", firmware, r.State, err, want)
+		}
+	}
+	store.err = models.ErrUnavailable
+	if _, err := s.DeviceFile(t.Context(), acmePhone(t), "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("store down: got %v", err)
+	}
+}
+
 func TestCommonFile(t *testing.T) {
 	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
 	phone := acmePhone(t)
-	common, err := s.CommonFile(t.Context(), phone.Account, "m12.txt")
+	common, err := s.CommonFile(t.Context(), phone.Account, "", "m12.txt")
 	if err != nil || string(common.Body) != "realm = acme.example.com\n" {
 		t.Fatalf("got %q, %v", common.Body, err)
 	}
@@ -92,7 +144,7 @@ func TestCommonFile(t *testing.T) {
 		t.Errorf("asked by a phone: ETag %q, %v; want %q", same.ETag, err, common.ETag)
 	}
 	for _, name := range []string{"001122334455.txt", "m99.txt", ""} {
-		if _, err := s.CommonFile(t.Context(), phone.Account, name); !errors.Is(err, models.ErrNotFound) {
+		if _, err := s.CommonFile(t.Context(), phone.Account, "", name); !errors.Is(err, models.ErrNotFound) {
 			t.Errorf("%q: got %v, want not found", name, err)
 		}
 	}
@@ -102,7 +154,7 @@ func TestCommonFileOfFirstBrand(t *testing.T) {
 	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
 	account := newPhone(t, `{"timezone": "Europe/Berlin"}`, "", `{}`).Account
 	for _, name := range []string{"000000000000.cfg", "site.cfg", "y000000000108.cfg"} {
-		if f, err := s.CommonFile(t.Context(), account, name); err != nil || len(f.Body) == 0 || f.Settings {
+		if f, err := s.CommonFile(t.Context(), account, "", name); err != nil || len(f.Body) == 0 || f.Settings {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}

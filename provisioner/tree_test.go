@@ -55,6 +55,7 @@ families:
     models:
       x20: {attributes: {number: "20"}}
 phone: {precedence: last}
+generation: '^([0-9]+)\.'
 video_codecs:
   - {names: [H264], code: avc}
   - {names: [H263], code: old}

@@ -147,6 +147,9 @@ func (s sampleStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mo
 	return found, nil
 }
 
+// LastFirmware knows none: a sample's phone tells its own.
+func (sampleStore) LastFirmware(context.Context, string) (string, error) { return "", nil }
+
 // LastFetches finds none.
 func (sampleStore) LastFetches(context.Context, string) ([]models.Fetch, error) { return nil, nil }
 

@@ -160,7 +160,7 @@ var variableGroups = []variableGroup{
 		{"codes.hotdesk_login", typeText, "log in to this phone", "*11"},
 		{"codes.hotdesk_logout", typeText, "log out of it", "*12"},
 	}},
-	{"Server and model", "", []variable{
+	{"Server, model and firmware", "", []variable{
 		{"server", typeObject, "", ""},
 		{"server.url", typeText, "where the phone fetches, ends in `/`; a secret; empty when the server does not know its address", "http://phones.example.com:8080/p/.../"},
 		{"server.scheme", typeText, "of the URL", "http"},
@@ -177,6 +177,9 @@ var variableGroups = []variableGroup{
 		{"model.line_keys", typeInt, "keys beside the screen", "27"},
 		{"model.expansion_modules", typeInt, "expansion modules that may be attached", "3"},
 		{"model.expansion_keys", typeInt, "keys of one", "60"},
+		{"phone", typeObject, "", ""},
+		{"phone.firmware", typeText, "version as the phone tells it in this request, or told it last; empty when it never did", "108.86.0.20"},
+		{"phone.generation", typeInt, "the generation of the firmware, by the manifest; 0 when not known: write for current firmware then", "86"},
 	}},
 	{"The phone itself", "", []variable{
 		{"security", typeObject, "how the phone's own pages and menus are locked", ""},

@@ -34,6 +34,7 @@ func sampleView(t *testing.T, s sample) view {
 		t.Fatal(err)
 	}
 	in.now = sampleNow
+	in.firmware = "86.1"
 	in.server = server{URL: sampleFolder, Username: "001122334455", Password: phone.Device.HTTPPassword}
 	return newView(in, func(s string) string { return s })
 }

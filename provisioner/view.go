@@ -32,6 +32,7 @@ type viewInput struct {
 	device   *models.Device // nil: a common file
 	server   server
 	now      time.Time
+	firmware string // version that the phone has, "" = not known
 }
 
 // newView lays out the input for templates and escapes it.
@@ -49,6 +50,7 @@ func newView(in viewInput, escape func(string) string) view {
 		"codes":        in.codesView(),
 		"server":       in.serverView(),
 		"model":        in.modelView(),
+		"phone":        view{"firmware": in.firmware, "generation": in.brand.generationOf(in.firmware)},
 		"security":     in.securityView(),
 		"web":          view{"enabled": in.settings.document.Flag("provision.web_ui", true)},
 		"logs":         in.logsView(),

@@ -66,6 +66,18 @@ func (s *Store) LastFetches(ctx context.Context, deviceID string) ([]models.Fetc
 	return convert(rows, fetch)
 }
 
+// LastFirmware is the version that the device told last, with whatever request;
+// "" when none is on record.
+func (s *Store) LastFirmware(ctx context.Context, deviceID string) (string, error) {
+	var versions []string
+	err := s.db.WithContext(ctx).Model(&fetchRow{}).Where("device_id = ? AND firmware <> ''", deviceID).
+		Order("fetched DESC, id DESC").Limit(1).Pluck("firmware", &versions).Error
+	if err != nil || len(versions) == 0 {
+		return "", storeErr("last firmware", err)
+	}
+	return versions[0], nil
+}
+
 func fetch(row fetchRow) (models.Fetch, error) {
 	return models.Fetch{
 		AccountID: text(row.AccountID),

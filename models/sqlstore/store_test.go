@@ -604,7 +604,10 @@ func TestTokensFetchesNotifications(t *testing.T) {
 				UserAgent: strings.Repeat("ü", 300), Duration: 1500 * time.Microsecond, At: at}
 		}
 		head := fetch("a.cfg", 200, now.Add(time.Second))
-		head.Method = "HEAD"
+		head.Method, head.Firmware = "HEAD", "86.2"
+		if firmware, err := s.LastFirmware(ctx, device); err != nil || firmware != "" {
+			t.Errorf("firmware of a phone that never asked: %q, %v", firmware, err)
+		}
 		stranger := fetch("a.cfg", 404, old)
 		stranger.DeviceID = ""
 		err := s.RecordFetches(ctx, []models.Fetch{fetch("b.cfg", 200, old), fetch("a.cfg", 200, old), fetch("a.cfg", 304, now), head, stranger})
@@ -620,6 +623,14 @@ func TestTokensFetchesNotifications(t *testing.T) {
 			}
 		}
 		checkLast()
+		later, older := fetch("b.cfg", 200, now.Add(time.Minute)), fetch("b.cfg", 200, old)
+		older.Firmware = "86.1"
+		if err := s.RecordFetches(ctx, []models.Fetch{later, older}); err != nil {
+			t.Fatal(err)
+		}
+		if firmware, err := s.LastFirmware(ctx, device); err != nil || firmware != "86.2" {
+			t.Errorf("firmware: got %q, %v; want the newest that was told", firmware, err)
+		}
 
 		note := &models.Notification{DeviceID: device, AOR: "sip:a@b", Event: "check-sync", State: models.NotifyQueued, Created: old}
 		if err := s.SaveNotification(ctx, note); err != nil {

@@ -173,7 +173,7 @@ func (v *visit) file(name string) (provisioner.File, error) {
 		if !v.account.Enabled.On() {
 			return provisioner.File{}, errRefused
 		}
-		return v.Files.CommonFile(v.r.Context(), v.account, name)
+		return v.Files.CommonFile(v.r.Context(), v.account, v.firmware(), name)
 	}
 	if err := v.findPhone(); err != nil {
 		return provisioner.File{}, err
@@ -181,8 +181,12 @@ func (v *visit) file(name string) (provisioner.File, error) {
 	if file, found, err := v.stored(); found || err != nil {
 		return file, err
 	}
+	v.phone.Firmware = v.firmware()
 	return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 }
+
+// firmware is what the phone tells of it.
+func (v *visit) firmware() string { return v.Files.UserAgent(v.r.UserAgent()).Firmware }
 
 // findPhone reads the phone of the requested MAC, which must be one of the
 // authenticated account, and enabled.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/icholy/digest"
@@ -415,6 +416,45 @@ func TestRecords(t *testing.T) {
 		fetch.Status != 200 || fetch.ETag != etag || fetch.Bytes != int64(len(got.body)) || fetch.Source != "127.0.0.1" ||
 		fetch.Firmware != "108.86.0.20" || fetch.Method != "GET" {
 		t.Errorf("got %+v", fetch)
+	}
+}
+
+// Files are written for the firmware that the request tells, and else for the
+// one that was told last.
+func TestFirmware(t *testing.T) {
+	tree := fstest.MapFS{}
+	for name, text := range map[string]string{
+		"yealink/manifest.yaml": `{brand: yealink, user_agents: ['^Yealink (?P<firmware>[0-9.]+)'], generation: '^[0-9]+\.([0-9]+)',
+			check_sync: {resync: a, reboot: a}, keys: {combo: {first: 1}, feature: {first: 1}}, transports: {udp: "0"}, model: {lines: 1},
+			files: [{role: own, path: "{mac}.cfg", template: a.tpl, format: ini, content_type: text/plain},
+				{role: common, path: common.cfg, template: a.tpl, format: ini, content_type: text/plain}]}`,
+		"yealink/a.tpl":          "generation = {{ phone.generation }}\n",
+		"yealink/samples/a.json": `{"account": {}, "device": {"mac_address": "001565aabbcc"}}`,
+	} {
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	catalog, err := provisioner.Load(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, func(c *phonehttp.Config) { c.Files.Swap(catalog) })
+	for _, tt := range []struct{ file, agent, want string }{
+		{"001565aabbcc.cfg", "curl", "0"},
+		{"001565aabbcc.cfg", "Yealink 108.86.0.20", "86"},
+		{"common.cfg", "Yealink 108.85.0.20", "85"},
+		{"001565aabbcc.cfg", "curl", "84"},
+		{"001565aabbcc.cfg", "Yealink 108.86.0.20", "86"},
+		{"common.cfg", "curl", "0"},
+	} {
+		if tt.want == "84" {
+			recorded := models.Fetch{DeviceID: s.yealink.ID, File: "x", Method: "GET", Status: 404, Firmware: "108.84.1", At: time.Now()}
+			if err := s.store.RecordFetches(t.Context(), []models.Fetch{recorded}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.do(t, "GET", s.token(tt.file), "User-Agent", tt.agent); got.body != "generation = "+tt.want+"\n" {
+			t.Errorf("%s for %s: got %d %q, want generation %s", tt.file, tt.agent, got.status, got.body, tt.want)
+		}
 	}
 }
 
