@@ -19,6 +19,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"dialtone/internal/limit"
+	"dialtone/internal/mail"
 	"dialtone/models"
 	"dialtone/provisioner"
 )
@@ -44,6 +46,7 @@ type Store interface {
 	UserTaken(ctx context.Context, u *models.User) ([]*models.TakenError, error)
 	UsersByCredentials(ctx context.Context, c models.Credentials) ([]*models.User, error)
 	CredentialAccounts(ctx context.Context, c models.Credentials) ([]string, error)
+	UsersByUsername(ctx context.Context, c models.Credentials, username string) ([]*models.User, error)
 
 	CreateDevice(ctx context.Context, d *models.Device) error
 	Device(ctx context.Context, accountID, id string) (*models.Device, error)
@@ -88,8 +91,8 @@ type Meter interface {
 	Charge(account string, source netip.Addr, cost int) (wait time.Duration, ok bool)
 }
 
-// Config is what the API works with. Everything but Meter, the lives of tokens,
-// Version and Now is required.
+// Config is what the API works with. Everything but Meter, Mail, the lives of
+// tokens, Version and Now is required.
 type Config struct {
 	Store Store
 	// CheckSync tells a phone to fetch its files again; it returns at once.
@@ -109,6 +112,8 @@ type Config struct {
 	Background func(ctx context.Context, work func(context.Context))
 	Guard      Guard
 	Meter      Meter // nil: requests are not limited
+	// Mail has mails composed and sent; it returns at once. nil: there is no mail.
+	Mail func(context.Context, mail.Compose)
 	// How long tokens of api_auth and of user_auth are good where an account says
 	// nothing else; an hour when zero.
 	APITokenLife, UserTokenLife time.Duration
@@ -137,6 +142,7 @@ type server struct {
 	docs        map[string]docFile
 	patience    time.Duration // see savePatience
 	largeBodies chan struct{} // has room for as many as may be worked on at once
+	resets      *limit.Pace   // mails to each user who has forgotten a password
 }
 
 // New makes the API's handler.
@@ -162,6 +168,7 @@ func newServer(cfg Config) (*server, error) {
 	}
 	return &server{
 		Config: cfg, schemas: schemas, docs: docs, patience: savePatience, largeBodies: make(chan struct{}, maxLarge),
+		resets: limit.NewPace(resetBurst, resetEvery, cfg.Now),
 	}, nil
 }
 
@@ -196,8 +203,8 @@ func (s *server) addRoutes(engine *gin.Engine) {
 
 		{"PUT", "/v2/api_auth", s.open(s.apiAuth)},
 		{"PUT", "/v2/user_auth", s.open(s.userAuth)},
-		{"PUT", "/v2/user_auth/recovery", s.open(recoverPassword)},
-		{"POST", "/v2/user_auth/recovery", s.open(recoverPassword)},
+		{"PUT", "/v2/user_auth/recovery", s.open(s.recoverPassword)},
+		{"POST", "/v2/user_auth/recovery", s.open(s.recoverPassword)},
 		{"GET", "/v2/user_auth/:token", s.authenticated(s.showLogin)},
 		{"GET", "/v2/token_auth", s.authenticated(s.showLogin)},
 		{"DELETE", "/v2/token_auth", s.authenticated(s.endLogin)},

@@ -55,6 +55,9 @@ func (s *server) findLogin(ctx context.Context, token models.Secret) (*models.To
 	if err != nil {
 		return nil, noLogin(err)
 	}
+	if login.Method == models.ResetID {
+		return nil, noCredentials() // good for nothing but a login
+	}
 	if !login.Expires.After(s.Now()) {
 		return nil, &faultError{"invalid credentials", detail{}}
 	}

@@ -89,7 +89,7 @@ func (s *server) userAuthOnce(ctx context.Context, r *request, credentials model
 		if err != nil {
 			return nil, noLogin(err)
 		}
-		who := &identity{account, u}
+		who := &identity{account: account, user: u}
 		if refused = s.standing(account); refused == nil {
 			return s.login(ctx, who, models.LoginByUser, options)
 		}
@@ -142,12 +142,6 @@ func (s *server) auditWrongCredentials(ctx context.Context, c models.Credentials
 	}
 }
 
-// recoverPassword serves PUT and POST /v2/user_auth/recovery, whose secret
-// would travel by mail.
-func recoverPassword(context.Context, *request) (*answer, error) {
-	return nil, fault("not_implemented", "this server sends no mail: an administrator sets a new password")
-}
-
 // loginRequest reads and checks the data of a login, and what it asks for
 // besides: "as" and "restrictions", in data or in the envelope.
 func (s *server) loginRequest(r *request, kind string) (doc, options models.Document, err error) {
@@ -188,7 +182,8 @@ func envelopeMember(raw []byte) (any, error) {
 // An identity is an account, or a user of it.
 type identity struct {
 	account *models.Account
-	user    *models.User // nil: the account itself
+	user    *models.User  // nil: the account itself
+	reset   models.Secret // the reset id that proves it, used up by the login
 }
 
 func (i *identity) ownerID() string {
@@ -205,7 +200,7 @@ func (s *server) login(ctx context.Context, who *identity, method string, option
 		return nil, s.refused(ctx, who, method, err)
 	}
 	token, now := newToken(), s.Now().UTC()
-	grounds := models.Grounds{}
+	grounds := models.Grounds{Spends: who.reset}
 	for _, i := range []*identity{who, acts} {
 		grounds.Accounts = append(grounds.Accounts, i.account)
 		if i.user != nil {

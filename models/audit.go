@@ -57,7 +57,8 @@ const (
 	ActionLogin        = "login"
 	ActionLoginRefused = "login_refused" // of an account or user that is known
 	ActionLogout       = "logout"
-	ActionFlush        = "flush" // registrations were dropped on request
+	ActionRecovery     = "recovery" // a link to reset the password is mailed
+	ActionFlush        = "flush"    // registrations were dropped on request
 )
 
 // An AuditEntry says what was done to one document, by whom. It holds no

@@ -8,6 +8,10 @@ const (
 	LoginByUser   = "cb_user_auth"
 )
 
+// ResetID is the method of a token that is no login but buys one, once, for a
+// user who has forgotten the password.
+const ResetID = "recovery"
+
 // A Token is a login: it acts for an account, and for a user when Owner is set.
 type Token struct {
 	AccountID string
@@ -16,7 +20,7 @@ type Token struct {
 	// was made to act as somebody of an account below.
 	LoginAccountID string
 	LoginOwnerID   string
-	Method         string              // LoginByAPIKey or LoginByUser
+	Method         string              // LoginByAPIKey, LoginByUser or ResetID
 	Restrictions   map[string][]string // lower-case verb -> URI patterns; nil = none
 	Created        time.Time
 	Expires        time.Time
@@ -27,6 +31,7 @@ type Token struct {
 type Grounds struct {
 	Accounts []*Account
 	Users    []*User
+	Spends   Secret // a token that the login uses up; "" = none
 }
 
 // Credentials are what a user's login presents.

@@ -28,6 +28,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dialtone/api"
+	"dialtone/internal/mail"
 	"dialtone/internal/nearest"
 	"dialtone/models/sqlstore"
 )
@@ -71,6 +72,10 @@ type Config struct {
 		APITokenLife  string `koanf:"api_token_life"`
 		UserTokenLife string `koanf:"user_token_life"`
 	} `koanf:"auth"`
+	Mail struct {
+		URL  string `koanf:"url"`
+		From string `koanf:"from"`
+	} `koanf:"mail"`
 	Limits struct {
 		Exempt   string `koanf:"exempt"`
 		APIRate  string `koanf:"api_rate"`
@@ -108,6 +113,8 @@ var settings = []setting{
 	{"secrets.keyset", "", "file with the key for secrets at rest; empty = beside the database"},
 	{"auth.api_token_life", "1h", "how long tokens bought with an API key are good"},
 	{"auth.user_token_life", "1h", "how long tokens bought with a user's password are good"},
+	{"mail.url", "", "server for mails: smtp://user:pass@host:port or smtps://...; empty = no mail, and no recovery of passwords"},
+	{"mail.from", "", "address that mails come from"},
 	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
 	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
 	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
@@ -237,6 +244,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, err := c.auditRetention(); err != nil {
 		return err
 	}
+	if _, err := c.mails(nil); err != nil {
+		return err
+	}
 	if _, err := c.level(); err != nil {
 		return err
 	}
@@ -298,6 +308,18 @@ func tokenLife(key, text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s: want a time from 1m to 720h, got %q", key, text)
 	}
 	return life, nil
+}
+
+// mails is the queue of mail.url, nil when there is none.
+func (c Config) mails(log *slog.Logger) (*mail.Queue, error) {
+	if c.Mail.URL == "" {
+		return nil, nil //nolint:nilnil // mail is off
+	}
+	queue, err := mail.New(c.Mail.URL, c.Mail.From, log)
+	if err != nil {
+		return nil, fmt.Errorf("mail.%w", err)
+	}
+	return queue, nil
 }
 
 // between reads a whole number within its limits.

@@ -16,6 +16,7 @@ import (
 
 	"dialtone/api"
 	"dialtone/internal/limit"
+	"dialtone/internal/mail"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
 	"dialtone/provisioner"
@@ -59,6 +60,10 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("templates.dir: %w", err)
 	}
+	mails, err := c.mails(log)
+	if err != nil {
+		return err
+	}
 	assets, err := openAssets(c.Assets.Dir)
 	if err != nil {
 		return fmt.Errorf("assets.dir: %w", err)
@@ -76,13 +81,18 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		return errors.Join(err, store.Close())
 	}
 	recorder := phonehttp.NewRecorder(store, log)
-	record := inBackground(ctx, recorder.Run) // outlives the listeners
 	later := newJobs(log)
-	work := inBackground(ctx, later.run) // outlives the listeners
-	s := &server{Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, record: recorder.Record, later: later}
+	outlive := []*background{inBackground(ctx, later.run), inBackground(ctx, recorder.Run)} // the listeners
+	if mails != nil {
+		outlive = append(outlive, inBackground(ctx, mails.Run))
+	}
+	s := &server{
+		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, record: recorder.Record, later: later, mails: mails,
+	}
 	err = s.run(ctx)
-	work.stop()
-	record.stop()
+	for _, b := range outlive {
+		b.stop()
+	}
 	log.InfoContext(ctx, "stopped")
 	return errors.Join(err, store.Close())
 }
@@ -97,6 +107,7 @@ type server struct {
 	assets   *phonehttp.Assets // nil = none
 	record   func(models.Fetch)
 	later    *jobs
+	mails    *mail.Queue // nil: off
 
 	guard  *limit.Lockout
 	meter  api.Meter
@@ -177,7 +188,7 @@ func (s *server) join() error {
 	if err != nil {
 		return err
 	}
-	s.admin, err = api.New(api.Config{
+	admin := api.Config{
 		Store: s.store,
 		CheckSync: func(c api.CheckSync) {
 			s.sip.Notify(sip.NotifyRequest{Phone: c.Phone, Event: s.files.SyncEvent(c.Phone, c.Mode), Bindings: c.Bindings})
@@ -197,7 +208,11 @@ func (s *server) join() error {
 		UserTokenLife: userTokenLife,
 		Version:       version,
 		Log:           s.log,
-	})
+	}
+	if s.mails != nil {
+		admin.Mail = s.mails.Post
+	}
+	s.admin, err = api.New(admin)
 	return err
 }
 

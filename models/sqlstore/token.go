@@ -26,7 +26,8 @@ func (tokenRow) TableName() string { return "auth_tokens" }
 
 // CreateToken stores a login under the hash of its token, unless a document
 // that it rests on has changed since it was read: ErrConflict. So a change that
-// ends logins ends those that are just being made, too.
+// ends logins ends those that are just being made, too. A token that it spends goes
+// in the same transaction; ErrNotFound when that is not there any more.
 func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.Token, grounds models.Grounds) error {
 	row := tokenRow{
 		TokenHash:      token.Hash(),
@@ -56,6 +57,15 @@ func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.
 				return err
 			}
 		}
+		if grounds.Spends != "" {
+			spent := tx.Where("token_hash = ?", grounds.Spends.Hash()).Delete(&tokenRow{})
+			if spent.Error != nil {
+				return spent.Error
+			}
+			if spent.RowsAffected == 0 {
+				return models.ErrNotFound
+			}
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -64,8 +74,12 @@ func (s *Store) CreateToken(ctx context.Context, token models.Secret, t *models.
 }
 
 // auditLogin puts a login down to who presented the key or password, and, when
-// that is somebody else, in the audit of whom it acts for as well.
+// that is somebody else, in the audit of whom it acts for as well. Who asks for a
+// reset id has presented nothing.
 func (s *Store) auditLogin(ctx context.Context, tx *gorm.DB, t *models.Token) error {
+	if t.Method == models.ResetID {
+		return s.audit(ctx, tx, models.LoginEntry(models.ActionRecovery, t.AccountID, t.OwnerID, ""))
+	}
 	actor := models.ActorOf(ctx)
 	actor.AccountID, actor.UserID = t.LoginAccountID, t.LoginOwnerID
 	ctx = models.WithActor(ctx, actor)

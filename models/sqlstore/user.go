@@ -185,6 +185,22 @@ func (s *Store) CredentialAccounts(ctx context.Context, c models.Credentials) ([
 	return ids, storeErr("accounts by name", err)
 }
 
+// UsersByUsername lists the users of a name, by ascending id, in the accounts that
+// c names.
+func (s *Store) UsersByUsername(ctx context.Context, c models.Credentials, username string) ([]*models.User, error) {
+	db := s.db.WithContext(ctx)
+	accounts, err := credentialAccounts(db, c)
+	if err != nil {
+		return nil, storeErr("accounts by name", err)
+	}
+	var rows []userRow
+	err = db.Where("account_id IN ? AND username = ?", append(accounts, ""), strings.ToLower(username)).Order("id").Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("users by name", err)
+	}
+	return convert(rows, s.user)
+}
+
 // credentialAccounts are the ids of the accounts where a login looks for its user.
 func credentialAccounts(db *gorm.DB, c models.Credentials) ([]string, error) {
 	var byRealm, byName []string
