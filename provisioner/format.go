@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,7 +64,7 @@ func checkXML(_ *FileRule, body []byte) error {
 }
 
 // checkINI wants the header, then lines that are blank, a comment, a directive
-// of the rule, or "key = value" with each key once.
+// of the rule, or "key = value" with each key once, unless it is repeatable.
 func checkINI(rule *FileRule, body []byte) error {
 	if len(body) == 0 || body[len(body)-1] != '\n' {
 		return &lineError{1 + bytes.Count(body, []byte("\n")), "the last line does not end"}
@@ -83,7 +84,7 @@ func checkINI(rule *FileRule, body []byte) error {
 		switch {
 		case reason != "":
 			return &lineError{number, reason}
-		case key != "" && seen[key]:
+		case key != "" && seen[key] && !slices.Contains(rule.Repeatable, key):
 			return &lineError{number, fmt.Sprintf("key %s is there twice", key)}
 		}
 		seen[key] = true

@@ -62,6 +62,7 @@ type FileRule struct {
 
 	Header     string   `yaml:"header"`     // what the first line must be, "" = anything
 	Directives []string `yaml:"directives"` // first words of lines in an ini file that are no "key = value"
+	Repeatable []string `yaml:"repeatable"` // keys in an ini file that may be there more than once
 }
 
 // An UploadRule bounds a file that a phone stores.

@@ -169,6 +169,8 @@ func TestTemplateLanguage(t *testing.T) {
 g = {{ z|upper }}
 {% comment %} {{ nonsense }} {% endcomment -%}
 {% include "acme/part.tpl" with name=z only %}
+user = 1
+user = 2
 `,
 		"acme/macros.tpl": `{% macro pair(name, value) export %}{{ name }} = {{ value }}{% endmacro %}`,
 		"acme/part.tpl":   `h = {{ name }}`,
@@ -178,7 +180,7 @@ g = {{ z|upper }}
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "a = Desk\nb = none\nc = 3\nd = 1\ne.2 = none\ne.3 = none\ne.4 = none\ne.5 = none\ne.6 = none\nf = acme.example.com\ng = ANN\nh = ann\n"
+	want := "a = Desk\nb = none\nc = 3\nd = 1\ne.2 = none\ne.3 = none\ne.4 = none\ne.5 = none\ne.6 = none\nf = acme.example.com\ng = ANN\nh = ann\nuser = 1\nuser = 2\n"
 	if got := strings.TrimSpace(strings.ReplaceAll(string(f.Body), "\n\n", "\n")) + "\n"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

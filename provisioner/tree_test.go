@@ -29,7 +29,7 @@ label: Acme
 user_agents: ['^Acme (?P<model>[a-z0-9]+) (?P<firmware>[0-9.]+)']
 check_sync: {resync: acme-sync, reboot: acme-reboot}
 files:
-  - {role: settings, path: "{mac}.txt", template: settings.tpl, format: ini, content_type: text/plain, settings: true}
+  - {role: settings, path: "{mac}.txt", template: settings.tpl, format: ini, content_type: text/plain, settings: true, repeatable: [user]}
   - {role: common, path: "m{number}.txt", template: common.tpl, format: ini, content_type: text/plain}
   - {role: page, path: "{mac}.xml", template: page.tpl, format: xml, content_type: text/xml}
 keys:

@@ -89,6 +89,8 @@ var variableGroups = []variableGroup{
 		{"lines[].music_on_hold", typeText, "`music_on_hold.media_id` when it is a `sip:` URI; other music is played by the switch", "sip:moh@acme.example.com"},
 		{"lines[].voicemail_number", typeText, "`provision.voicemail_number`", "*97"},
 		{"lines[].mwi_subscribe", typeBool, "the phone has to ask for news of its mailbox: not `mwi_unsolicited_updates`", "false"},
+		{"unused_lines", typeList, "the numbers from 1 to `model.lines` that none of `lines` has; empty in common files", ""},
+		{"unused_lines[]", typeInt, "", ""},
 	}},
 	{"Codecs", "`codecs` and `video_codecs` are those of the first line; in common files those of the account.", []variable{
 		{"codecs", typeObject, "", ""},

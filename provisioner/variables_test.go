@@ -146,7 +146,7 @@ func spoken(path string) string {
 // elementNames are what the guide calls the elements of lists.
 var elementNames = map[string]string{
 	"lines": "line", "lines[].servers": "registrar", "codecs.on": "codec", "codecs.off": "codec",
-	"keys.line": "key", "keys.expansion": "module", "keys.combo": "key", "assets.ringtones": "ringtone",
+	"unused_lines": "number", "keys.line": "key", "keys.expansion": "module", "keys.combo": "key", "assets.ringtones": "ringtone",
 }
 
 func quoted(example string) string {

@@ -42,6 +42,7 @@ func newView(in viewInput, escape func(string) string) view {
 		"account":      documentView(in.account.ID, in.account.Document),
 		"owner":        in.ownerView(),
 		"lines":        in.linesView(),
+		"unused_lines": in.unusedLinesView(),
 		"codecs":       in.codecsView(in.settings.document),
 		"video_codecs": in.videoCodecsView(in.settings.document),
 		"time":         in.timeView(),
@@ -144,6 +145,18 @@ func (in viewInput) linesView() []any {
 		lines = append(lines, in.lineView(l))
 	}
 	return lines
+}
+
+// unusedLinesView are the numbers of the model's lines that the phone does not
+// have: what was set there before has to go.
+func (in viewInput) unusedLinesView() []any {
+	numbers := []any{}
+	for n := 1; n <= in.model.Lines && in.device != nil; n++ {
+		if !slices.ContainsFunc(in.settings.lines, func(l line) bool { return l.Number == n }) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
 
 func (in viewInput) lineView(l line) view {
