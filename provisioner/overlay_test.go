@@ -69,7 +69,7 @@ func TestAddModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const before = "  t4x:\n    label: T4 series\n    models:\n"
+	const before = "  t4x:\n    label: T4 series\n    model: {line_keys: 27}\n    models:\n"
 	const line = "      t45x: {label: T45X, lines: 8, line_keys: 20, aliases: [sip-t45x], attributes: {common: \"000000000999\"}}\n"
 	write(t, filepath.Join(dir, "yealink", "manifest.yaml"), strings.Replace(string(manifest), before, before+line, 1))
 	write(t, filepath.Join(dir, "yealink", "t4x", "t45x", "settings.tpl"),

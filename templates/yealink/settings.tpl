@@ -1,68 +1,42 @@
 #!version:1.0.0.1
 {%- comment %}
 Everything that differs from phone to phone. An empty value keeps what the phone has, %NULL% clears it.
+
+Every rendering writes the whole state: each key and line that the model has, used or not, and each setting that
+a document may name. So what is taken out of a document leaves the phone too. The other way would be overwrite_mode in
+the boot file: it sets back what no file names, also an address or a Wi-Fi that somebody typed into the phone, and
+then nothing reaches it any more.
+
+Firmware changes its names; a phone ignores those it does not know. "generation" is the second number of the
+firmware (28.83.0.120: 83). A phone that was never seen is taken to have the newest there is for its model.
 A model's own template extends this one, block by block.
 {%- endcomment %}
+{%- set generation = phone.generation %}
+{%- if not generation %}{% set generation = model.newest|default:"99"|integer %}{% endif %}
+{%- set static = "static." %}
+{%- if generation < 81 %}{% set static = "" %}{% endif %}
 {% block registration %}
-{%- for line in lines %}
-account.{{ line.number }}.enable = {% if line.enabled %}1{% else %}0{% endif %}
-account.{{ line.number }}.label = {{ line.label|default:"%NULL%" }}
-account.{{ line.number }}.display_name = {{ line.display_name|default:"%NULL%" }}
-account.{{ line.number }}.user_name = {{ line.username }}
-account.{{ line.number }}.auth_name = {{ line.username }}
-account.{{ line.number }}.password = {{ line.password|default:"%NULL%" }}
-account.{{ line.number }}.sip_server.1.address = {{ line.realm }}
-account.{{ line.number }}.sip_server.1.port = {% if line.outbound %}5060{% else %}{{ line.proxy_port }}{% endif %}
-account.{{ line.number }}.sip_server.1.transport_type = {{ line.transport }}
-account.{{ line.number }}.sip_server.1.expires = {{ line.expires }}
-{%- if line.outbound %}
-account.{{ line.number }}.outbound_proxy_enable = 1
-account.{{ line.number }}.outbound_proxy.1.address = {{ line.proxy }}
-account.{{ line.number }}.outbound_proxy.1.port = {{ line.proxy_port }}
-{%- else %}
-account.{{ line.number }}.outbound_proxy_enable = 0
-account.{{ line.number }}.outbound_proxy.1.address = %NULL%
-{%- endif %}
-account.{{ line.number }}.srtp_encryption = {% if line.srtp == "required" %}2{% elif line.srtp == "optional" %}1{% else %}0{% endif %}
-{%- for codec in codecs.on %}
-account.{{ line.number }}.codec.{{ codec.code }}.enable = 1
-account.{{ line.number }}.codec.{{ codec.code }}.priority = {{ codec.priority }}
-{%- endfor %}
-{%- for codec in codecs.off %}
-account.{{ line.number }}.codec.{{ codec.code }}.enable = 0
-account.{{ line.number }}.codec.{{ codec.code }}.priority = 0
-{%- endfor %}
-{%- empty %}
-account.1.enable = 0
-account.1.user_name = %NULL%
-account.1.auth_name = %NULL%
-account.1.password = %NULL%
-{%- endfor %}
+{%- include "yealink/lines.tpl" %}
+{%- endblock %}
+{%- block calls %}
+{%- include "yealink/calls.tpl" %}
 {%- endblock %}
 {%- block keys %}
-{%- for key in keys.line %}
-{%- if key.type == "none" %}
-linekey.{{ key.position }}.type = 0
-linekey.{{ key.position }}.line = %NULL%
-linekey.{{ key.position }}.value = %NULL%
-linekey.{{ key.position }}.label = %NULL%
-{%- else %}
-linekey.{{ key.position }}.type = {{ key.code|default:"0" }}
-linekey.{{ key.position }}.line = 1
-linekey.{{ key.position }}.value = {{ key.value|default:"%NULL%" }}
-linekey.{{ key.position }}.label = {{ key.label|default:"%NULL%" }}
-{%- endif %}
-{%- endfor %}
+{%- include "yealink/keys.tpl" %}
 {%- endblock %}
-{% block region %}{% include "yealink/region.tpl" %}{% endblock %}
+{%- block screen %}
+{%- include "yealink/screen.tpl" %}
+{%- endblock %}
+{%- block region %}
+{%- include "yealink/region.tpl" %}
+{%- endblock %}
 {%- block provisioning %}
-{%- if not model.common %}
-{% include "yealink/site.tpl" %}
+{%- include "yealink/system.tpl" %}
+{%- if generation == 80 %}{# the sources do not agree which names 80 has #}
+{%- include "yealink/system.tpl" with static="static." %}
 {%- endif %}
-{%- if server.url %}
-static.auto_provision.server.url = {{ server.url }}
-static.auto_provision.server.username = {{ server.username }}
-static.auto_provision.server.password = {{ server.password }}
+{%- if not model.common %}
+{%- include "yealink/site.tpl" %}
 {%- endif %}
 {%- endblock %}
 {%- block extra %}{% endblock %}
