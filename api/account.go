@@ -5,17 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"reflect"
-	"strings"
 	"time"
 
 	"dialtone/models"
 )
-
-// Members that the server computes; sent back by a client, they are ignored.
-var accountComputed = []string{
-	"id", "created", "is_reseller", "reseller_id", "superduper_admin", "billing_mode", "wnm_allow_additions",
-}
 
 // listAccounts serves GET /v2/accounts: all accounts, for the master account.
 func (s *server) listAccounts(ctx context.Context, r *request) (*answer, error) {
@@ -59,16 +52,16 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	id, idErr := takeID(doc)
+	id, idWrong := takeID(doc)
 	if doc["realm"] == nil {
 		doc["realm"] = newRealm(parent.Realm)
 	}
-	found, err := s.settleAccount(ctx, r, doc, nil)
+	wrong, err := s.settleAccount(ctx, r.actor, doc, nil)
 	if err != nil {
 		return nil, err
 	}
-	found.merge(idErr)
-	if err := found.err(); err != nil {
+	wrong.merge(idWrong)
+	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	a := &models.Account{Ancestors: append(parent.Ancestors[:len(parent.Ancestors):len(parent.Ancestors)], parent.ID)}
@@ -77,7 +70,7 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 		return nil, err
 	}
 	if err := s.Store.CreateAccount(ctx, a, models.NewAPIKey()); err != nil {
-		return nil, notFound(taken(err, doc), parent.ID)
+		return nil, notFound(nameTaken(err, doc), parent.ID)
 	}
 	return created(a.Meta, "/v2/accounts/"+a.ID, s.publicAccount(a)), nil
 }
@@ -128,57 +121,18 @@ func (s *server) updateAccountOnce(ctx context.Context, r *request, edit func(mo
 	if doc["realm"] == nil {
 		doc["realm"] = old.Realm
 	}
-	found, err := s.settleAccount(ctx, r, doc, old)
+	wrong, err := s.settleAccount(ctx, r.actor, doc, old)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := cmp.Or(found.err(), r.ifMatch(old.Revision)); err != nil {
+	if err := cmp.Or(wrong.err(), r.ifMatch(old.Revision)); err != nil {
 		return nil, nil, err
 	}
 	next := *old
 	if err := next.SetDocument(doc); err != nil {
 		return nil, nil, err
 	}
-	return old, &next, taken(s.Store.SaveAccount(ctx, old, &next), doc)
-}
-
-// settleAccount makes doc what is stored: without computed members and
-// defaults, and checked; all that is wrong is reported together. old is the
-// account as it is, nil for a new one.
-func (s *server) settleAccount(ctx context.Context, r *request, doc models.Document, old *models.Account) (problems, error) {
-	for _, name := range accountComputed {
-		delete(doc, name)
-	}
-	if realm, isText := doc["realm"].(string); isText {
-		doc["realm"] = strings.ToLower(realm)
-	}
-	found := s.schemas["accounts"].settle(doc)
-	checkStanding(doc, old, r.actor, found)
-	candidate := &models.Account{}
-	candidate.Realm = doc.Text("realm")
-	if old != nil {
-		if candidate.Realm == strings.ToLower(old.Realm) {
-			return found, nil
-		}
-		candidate.ID = old.ID
-	}
-	taken, err := s.Store.AccountTaken(ctx, candidate)
-	found.addTaken(taken, doc)
-	return found, err
-}
-
-// checkStanding keeps the master account in order, without which nobody could
-// log in to mend anything, and an account from extending its own trial.
-func checkStanding(doc models.Document, old, actor *models.Account, found problems) {
-	if old == nil {
-		return
-	}
-	if old.IsMaster() && doc["enabled"] == false {
-		found.add("enabled", "invalid", "the master account cannot be disabled", detail{"cause": false})
-	}
-	if (old.IsMaster() || old.ID == actor.ID) && !reflect.DeepEqual(doc[trialExpires], old.Document[trialExpires]) {
-		found.add(trialExpires, "invalid", "only an account above can change this", detail{"cause": doc[trialExpires]})
-	}
+	return old, &next, nameTaken(s.Store.SaveAccount(ctx, old, &next), doc)
 }
 
 // deleteAccount serves DELETE /v2/accounts/{A} and answers what it was. Users,
@@ -225,15 +179,6 @@ func (s *server) renewAPIKey(ctx context.Context, r *request) (*answer, error) {
 		return nil, notFound(err, r.account.ID)
 	}
 	return &answer{status: http.StatusCreated, data: map[string]any{"api_key": key.Reveal()}}, nil
-}
-
-// newRealm names a realm beside the parent's: "1f0a9c3b57.sip.example.com".
-func newRealm(parent string) string {
-	base := parent
-	if _, after, isGenerated := strings.Cut(parent, ".sip."); isGenerated {
-		base = after
-	}
-	return models.NewID()[:10] + ".sip." + base
 }
 
 func (s *server) publicAccount(a *models.Account) map[string]any {

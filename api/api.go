@@ -138,7 +138,7 @@ func (c *Config) check() error {
 
 type server struct {
 	Config
-	schemas     schemas
+	rules
 	docs        map[string]docFile
 	patience    time.Duration // see savePatience
 	largeBodies chan struct{} // has room for as many as may be worked on at once
@@ -158,7 +158,7 @@ func newServer(cfg Config) (*server, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	schemas, err := loadSchemas()
+	rules, err := newRules(cfg.Store)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
@@ -167,7 +167,7 @@ func newServer(cfg Config) (*server, error) {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	return &server{
-		Config: cfg, schemas: schemas, docs: docs, patience: savePatience, largeBodies: make(chan struct{}, maxLarge),
+		Config: cfg, rules: rules, docs: docs, patience: savePatience, largeBodies: make(chan struct{}, maxLarge),
 		resets: limit.NewPace(resetBurst, resetEvery, cfg.Now),
 	}, nil
 }

@@ -53,17 +53,17 @@ func (s *server) listAudit(ctx context.Context, r *request, objectID string) (*a
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Store.AuditEntries(ctx, r.account.ID, objectID, before, size+1)
+	stored, err := s.Store.AuditEntries(ctx, r.account.ID, objectID, before, size+1)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{start: start, count: min(len(found), size)}
-	if len(found) > size {
-		p.next = auditKey(found[size-1])
+	p := &page{start: start, count: min(len(stored), size)}
+	if len(stored) > size {
+		p.next = auditKey(stored[size-1])
 	}
 	entries := make([]any, p.count)
 	for i := range entries {
-		entries[i] = publicAudit(found[i])
+		entries[i] = publicAudit(stored[i])
 	}
 	return listed(entries, p), nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -84,36 +85,18 @@ func (s *server) createDevice(ctx context.Context, r *request) (*answer, error) 
 		return nil, err
 	}
 	sync := takeSync(doc)
-	d, found, err := s.newDevice(ctx, r, doc)
+	d, wrong, err := s.newDevice(ctx, r.actor, r.account, doc)
 	if err != nil {
 		return nil, err
 	}
-	if err := found.err(); err != nil {
+	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	if err := s.Store.CreateDevice(ctx, d); err != nil {
-		return nil, taken(err, doc)
+		return nil, nameTaken(err, doc)
 	}
 	s.tellPhones(ctx, r, nil, d, sync)
 	return created(d.Meta, r.path+"/"+d.ID, s.publicDevice(d)), nil
-}
-
-// newDevice makes a device of what was sent; it is good when there are no
-// problems.
-func (s *server) newDevice(ctx context.Context, r *request, doc models.Document) (*models.Device, problems, error) {
-	id, idProblems := takeID(doc)
-	alignExpiry(doc)
-	found, err := s.settleDevice(ctx, r, doc, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	found.merge(idProblems)
-	d := &models.Device{AccountID: r.account.ID}
-	d.ID = id
-	if len(found) > 0 {
-		return d, found, nil
-	}
-	return d, found, d.SetDocument(doc)
 }
 
 // replaceDevice serves POST .../devices/{D}: what is not sent is dropped.
@@ -134,10 +117,13 @@ func (s *server) updateDevice(ctx context.Context, r *request, edit func(stored,
 	}
 	sync := takeSync(sent)
 	delete(sent, "id")
-	alignExpiry(sent)
 	var old, saved *models.Device
 	err = s.untilWritten(ctx, func(ctx context.Context) error {
-		old, saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document { return edit(stored, sent) })
+		old, saved, err = s.updateDeviceOnce(ctx, r, func(stored models.Document) models.Document {
+			doc := edit(stored, sent)
+			preferSentExpiry(doc, sent)
+			return doc
+		})
 		return err
 	})
 	if err != nil {
@@ -155,21 +141,18 @@ func (s *server) updateDeviceOnce(ctx context.Context, r *request, edit func(mod
 		return nil, nil, err
 	}
 	doc := edit(old.Document)
-	found, err := s.settleDevice(ctx, r, doc, old)
+	wrong, err := s.settleDevice(ctx, r.actor, r.account, doc, old)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := found.err(); err != nil {
-		return nil, nil, err
-	}
-	if err := r.ifMatch(old.Revision); err != nil {
+	if err := cmp.Or(wrong.err(), r.ifMatch(old.Revision)); err != nil {
 		return nil, nil, err
 	}
 	next := *old
 	if err := next.SetDocument(doc); err != nil {
 		return nil, nil, err
 	}
-	return old, &next, taken(s.Store.SaveDevice(ctx, old, &next), doc)
+	return old, &next, nameTaken(s.Store.SaveDevice(ctx, old, &next), doc)
 }
 
 // deleteDevice serves DELETE .../devices/{D} and answers what it was.

@@ -11,22 +11,38 @@ import (
 	"dialtone/models"
 )
 
-// settleDevice makes doc what is stored: cleaned and checked, without defaults;
-// all that is wrong with it is reported together. old is the device as it is,
-// nil for a new one.
-func (s *server) settleDevice(ctx context.Context, r *request, doc models.Document, old *models.Device) (problems, error) {
+// newDevice makes a device of what was sent; it is good when nothing is wrong.
+func (rs rules) newDevice(ctx context.Context, actor, account *models.Account, doc models.Document) (*models.Device, problems, error) {
+	id, idWrong := takeID(doc)
+	preferSentExpiry(doc, doc)
+	wrong, err := rs.settleDevice(ctx, actor, account, doc, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong.merge(idWrong)
+	d := &models.Device{AccountID: account.ID}
+	d.ID = id
+	if len(wrong) > 0 {
+		return d, wrong, nil
+	}
+	return d, wrong, d.SetDocument(doc)
+}
+
+// settleDevice makes doc, of a device of an account, what is stored: cleaned and
+// checked, without defaults. old is the device as it is, nil for a new one.
+func (rs rules) settleDevice(ctx context.Context, actor, account *models.Account, doc models.Document, old *models.Device) (problems, error) {
 	cleanMAC(doc)
 	trimOutboundFlags(doc)
-	dropAccountRealm(doc, r.account.Realm)
+	dropAccountRealm(doc, account.Realm)
 	dropClearedKeys(doc)
 	spellEmergency(doc)
 	spellModel(doc)
-	found := s.schemas["devices"].settle(doc)
+	wrong := rs.schemas["devices"].settle(doc)
 	alignExpiry(doc)
-	checkMobile(doc, old, r.actor, found)
-	checkSourceIP(doc, found)
-	checkDeviceType(doc, old, r.actor, found)
-	return found, s.checkUnique(ctx, r.account.ID, doc, old, found)
+	checkMobile(doc, old, actor, wrong)
+	checkSourceIP(doc, wrong)
+	checkDeviceType(doc, old, actor, wrong)
+	return wrong, rs.checkUnique(ctx, account.ID, doc, old, wrong)
 }
 
 // cleanMAC keeps what was sent when nothing of it is a hex digit: no MAC.
@@ -80,14 +96,24 @@ func spellModel(doc models.Document) {
 }
 
 // alignExpiry keeps sip.expire_seconds and its older name
-// sip.registration_expiration the same; the newer one wins. It is applied to
-// what was sent as well as to the result, so that a PATCH of either counts.
+// sip.registration_expiration the same; the newer one wins.
 func alignExpiry(doc models.Document) {
 	sip := objectAt(doc, "sip")
-	if v, sent := sip["expire_seconds"]; sent {
+	if v, present := sip["expire_seconds"]; present {
 		sip["registration_expiration"] = v
-	} else if v, sent := sip["registration_expiration"]; sent {
+	} else if v, present := sip["registration_expiration"]; present {
 		sip["expire_seconds"] = v
+	}
+}
+
+// preferSentExpiry drops from what became of a document the name of the two that
+// was not sent, so that a PATCH of either counts and is what is complained of.
+func preferSentExpiry(doc, sent models.Document) {
+	sip := objectAt(sent, "sip")
+	if _, isSent := sip["expire_seconds"]; isSent {
+		doc.Delete("sip.registration_expiration")
+	} else if _, isSent := sip["registration_expiration"]; isSent {
+		doc.Delete("sip.expire_seconds")
 	}
 }
 
@@ -101,27 +127,27 @@ func spellEmergency(doc models.Document) {
 
 // checkMobile wants a number of mobile phones, which only the master account
 // changes later.
-func checkMobile(doc models.Document, old *models.Device, actor *models.Account, found problems) {
+func checkMobile(doc models.Document, old *models.Device, actor *models.Account, wrong problems) {
 	if doc["device_type"] != models.DeviceMobile {
 		return
 	}
 	mdn := doc.Text("mobile.mdn")
 	if mdn == "" {
-		found.add("mobile.mdn", "required", "field is required", detail{"value": "mdn"})
+		wrong.add("mobile.mdn", "required", "field is required", detail{"value": "mdn"})
 	} else if old != nil && !actor.IsMaster() && mdn != old.Document.Text("mobile.mdn") {
-		found.add("mobile.mdn", "invalid", "cannot be changed", detail{"cause": mdn})
+		wrong.add("mobile.mdn", "invalid", "cannot be changed", detail{"cause": mdn})
 	}
 }
 
 // checkSourceIP wants a plain IPv4 address of devices that are known by it.
-func checkSourceIP(doc models.Document, found problems) {
+func checkSourceIP(doc models.Document, wrong problems) {
 	if doc.Text("sip.method") != "ip" {
 		return
 	}
 	v, _ := doc.Lookup("sip.ip")
 	addr, err := netip.ParseAddr(doc.Text("sip.ip"))
 	if err != nil || !addr.Is4() {
-		found.add("sip.ip", "type", "must be an IPv4 address", detail{"target": "ipv4", "cause": v})
+		wrong.add("sip.ip", "type", "must be an IPv4 address", detail{"target": "ipv4", "cause": v})
 	}
 }
 
@@ -129,15 +155,15 @@ func checkSourceIP(doc models.Document, found problems) {
 func deviceType(doc models.Document) string { return cmp.Or(doc.Text("device_type"), "sip_device") }
 
 // checkDeviceType lets only the master account change the type.
-func checkDeviceType(doc models.Document, old *models.Device, actor *models.Account, found problems) {
+func checkDeviceType(doc models.Document, old *models.Device, actor *models.Account, wrong problems) {
 	if old != nil && !actor.IsMaster() && deviceType(doc) != deviceType(old.Document) {
-		found.add("device_type", "invalid", "cannot be changed", detail{"cause": doc.Text("device_type")})
+		wrong.add("device_type", "invalid", "cannot be changed", detail{"cause": doc.Text("device_type")})
 	}
 }
 
 // checkUnique asks the store who else has the document's unique values, when
 // they are new.
-func (s *server) checkUnique(ctx context.Context, accountID string, doc models.Document, old *models.Device, found problems) error {
+func (rs rules) checkUnique(ctx context.Context, accountID string, doc models.Document, old *models.Device, wrong problems) error {
 	unique := uniqueMembers(doc)
 	candidate := &models.Device{AccountID: accountID}
 	if old != nil {
@@ -149,14 +175,9 @@ func (s *server) checkUnique(ctx context.Context, accountID string, doc models.D
 	if err := candidate.SetDocument(unique); err != nil {
 		return err
 	}
-	taken, err := s.Store.DeviceTaken(ctx, candidate)
-	if err != nil {
-		return err
-	}
-	for _, t := range taken {
-		found.add(t.Field, "unique", "already in use", detail{"cause": unique.Text(t.Field)})
-	}
-	return nil
+	taken, err := rs.store.DeviceTaken(ctx, candidate)
+	wrong.addTaken(taken, unique)
+	return err
 }
 
 // uniqueMembers is the part of a device document that uniqueness depends on,

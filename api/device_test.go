@@ -291,7 +291,7 @@ func TestPatchDevice(t *testing.T) {
 		{"merges objects", `{"custom":{"b":{"d":2}}}`, "custom", `{"a":[1,2],"b":{"c":1,"d":2}}`},
 		{"null deletes at depth", `{"custom":{"b":{"c":null}}}`, "custom", `{"a":[1,2],"b":{}}`},
 		{"null deletes", `{"custom":null}`, "custom", `null`},
-		{"null of nothing", `{"none":{"at":{"all":null}}}`, "none", `{"at":{}}`},
+		{"null of nothing", `{"none":{"at":{"all":null}}}`, "none", `null`},
 		{"empty object replaces", `{"custom":{"b":{}}}`, "custom", `{"a":[1,2],"b":{}}`},
 		{"arrays replace", `{"custom":{"a":[3]}}`, "custom.a", `[3]`},
 		{"scalar replaces object", `{"custom":"x"}`, "custom", `"x"`},

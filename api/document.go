@@ -21,12 +21,15 @@ func mergeInto(stored, patch map[string]any) {
 		case v == nil:
 			delete(stored, name)
 		case isObject && len(object) > 0:
-			below, _ := stored[name].(map[string]any)
+			before, present := stored[name]
+			below, _ := before.(map[string]any)
 			if below == nil {
 				below = map[string]any{}
 			}
 			mergeInto(below, object)
-			stored[name] = below
+			if present || len(below) > 0 { // to delete from nothing makes nothing
+				stored[name] = below
+			}
 		default:
 			stored[name] = v
 		}

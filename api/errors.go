@@ -103,9 +103,9 @@ func invalid(path, code, message string, d detail) error {
 	return p.err()
 }
 
-// taken says which value of doc belongs to another document, when a write
+// nameTaken says which value of doc belongs to another document, when a write
 // failed for that. A taken id, and all other conflicts, stay what they are.
-func taken(err error, doc models.Document) error {
+func nameTaken(err error, doc models.Document) error {
 	var t *models.TakenError
 	if !errors.As(err, &t) {
 		return err

@@ -41,18 +41,17 @@ func ImportDevices(ctx context.Context, store Store, account *models.Account, fi
 	if len(file) > maxBody {
 		return ImportResult{}, fmt.Errorf("%w file: more than %d bytes", models.ErrInvalid, maxBody)
 	}
-	schemas, err := loadSchemas()
+	rules, err := newRules(store)
 	if err != nil {
 		return ImportResult{}, err
 	}
-	s := &server{Config: Config{Store: store}, schemas: schemas}
-	return s.importFile(ctx, &request{account: account, actor: account}, file, opts)
+	return rules.importFile(ctx, account, account, file, opts)
 }
 
 // importDevices serves POST .../devices/import.
 func (s *server) importDevices(ctx context.Context, r *request) (*answer, error) {
 	opts := ImportOptions{DryRun: r.parameter("dry_run") == "true", Partial: r.parameter("partial") == "true"}
-	result, err := s.importFile(ctx, r, r.file, opts)
+	result, err := s.importFile(ctx, r.actor, r.account, r.file, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -68,16 +67,20 @@ func (s *server) importDevices(ctx context.Context, r *request) (*answer, error)
 
 // An importer goes through a file; good rows become devices.
 type importer struct {
-	*server
-	request *request
-	table   *csvTable
-	good    []ImportedDevice
-	lines   map[string]int // of unique values that were in the file before
+	rules
+	actor, account *models.Account
+	table          *csvTable
+	good           []ImportedDevice
+	lines          map[string]int // of unique values in good rows
 }
 
-func (s *server) importFile(ctx context.Context, r *request, file []byte, opts ImportOptions) (ImportResult, error) {
-	known := func(path string) bool { return path == "id" || s.schemas["devices"].names(path) }
-	i := &importer{server: s, request: r, table: readCSV(file, known), lines: map[string]int{}}
+// importFile stores the devices of a file in an account, as ImportDevices does.
+func (rs rules) importFile(ctx context.Context, actor, account *models.Account, file []byte, opts ImportOptions) (ImportResult, error) {
+	// What takeSync takes is known, although a phone that is new hears nothing.
+	known := func(path string) bool {
+		return slices.Contains([]string{"id", "sync", "reboot"}, path) || rs.schemas["devices"].names(path)
+	}
+	i := &importer{rules: rs, actor: actor, account: account, table: readCSV(file, known), lines: map[string]int{}}
 	if !i.table.fatal {
 		for _, row := range i.table.rows {
 			if row.bad {
@@ -88,7 +91,7 @@ func (s *server) importFile(ctx context.Context, r *request, file []byte, opts I
 			}
 		}
 	}
-	stored, err := i.store(ctx, opts)
+	stored, err := i.save(ctx, opts)
 	if err != nil {
 		return ImportResult{}, err
 	}
@@ -109,55 +112,59 @@ func (i *importer) check(ctx context.Context, row csvRow) error {
 	}
 	takeSync(doc)
 	id := doc.Text("id")
-	d, found, err := i.newDevice(ctx, i.request, doc)
+	d, wrong, err := i.newDevice(ctx, i.actor, i.account, doc)
 	if err != nil {
 		return err
 	}
-	i.checkRepeated(row.line, id, doc, found)
-	i.report(row.line, found)
-	if len(found) == 0 {
-		i.good = append(i.good, ImportedDevice{row.line, d})
+	unique := uniqueTexts(id, doc)
+	i.checkRepeated(unique, wrong)
+	i.report(row.line, wrong)
+	if len(wrong) > 0 {
+		return nil
 	}
+	for field, value := range unique {
+		i.lines[field+" "+value] = row.line
+	}
+	i.good = append(i.good, ImportedDevice{Line: row.line, Device: d})
 	return nil
 }
 
-// checkRepeated finds the values that must be unique and were in an earlier row.
-func (i *importer) checkRepeated(line int, id string, doc models.Document, found problems) {
-	unique := map[string]string{"id": id}
-	for _, field := range []string{"mac_address", "sip.username", "sip.ip"} {
-		unique[field] = strings.ToLower(uniqueMembers(doc).Text(field))
-	}
+// uniqueTexts are the values of a row that no other row may have, by field.
+func uniqueTexts(id string, doc models.Document) map[string]string {
+	fields := []string{"mac_address", "sip.username"}
 	if doc.Text("sip.method") == "ip" {
-		delete(unique, "sip.username")
-	} else {
-		delete(unique, "sip.ip")
+		fields = []string{"mac_address", "sip.ip"}
 	}
+	out := map[string]string{"id": id}
+	for _, field := range fields {
+		out[field] = strings.ToLower(uniqueMembers(doc).Text(field))
+	}
+	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
+	return out
+}
+
+// checkRepeated finds the values that an earlier good row has.
+func (i *importer) checkRepeated(unique map[string]string, wrong problems) {
 	for field, value := range unique {
-		if value == "" {
-			continue
+		if earlier, repeated := i.lines[field+" "+value]; repeated {
+			wrong.add(field, "unique", fmt.Sprintf("already in line %d", earlier), nil)
 		}
-		key := field + " " + value
-		if earlier, repeated := i.lines[key]; repeated {
-			found.add(field, "unique", fmt.Sprintf("already in line %d", earlier), nil)
-			continue
-		}
-		i.lines[key] = line
 	}
 }
 
-func (i *importer) report(line int, found problems) {
-	for _, field := range slices.Sorted(maps.Keys(found)) {
-		for _, code := range slices.Sorted(maps.Keys(found[field])) {
+func (i *importer) report(line int, wrong problems) {
+	for _, field := range slices.Sorted(maps.Keys(wrong)) {
+		for _, code := range slices.Sorted(maps.Keys(wrong[field])) {
 			i.table.problems = append(i.table.problems, CSVProblem{
-				Line: line, Column: i.table.columnOf(field), Field: field, Code: code, Message: fmt.Sprint(found[field][code]["message"]),
+				Line: line, Column: i.table.columnOf(field), Field: field, Code: code, Message: fmt.Sprint(wrong[field][code]["message"]),
 			})
 		}
 	}
 }
 
-// store writes the good rows in one transaction, also of a dry run, which ends
+// save writes the good rows in one transaction, also of a dry run, which ends
 // in taking them back: so it finds what the real one would.
-func (i *importer) store(ctx context.Context, opts ImportOptions) (stored bool, err error) {
+func (i *importer) save(ctx context.Context, opts ImportOptions) (stored bool, err error) {
 	if len(i.good) == 0 || i.table.fatal {
 		i.good = nil
 		return false, nil
@@ -167,9 +174,9 @@ func (i *importer) store(ctx context.Context, opts ImportOptions) (stored bool, 
 		devices[n] = i.good[n].Device
 	}
 	var taken map[int]*models.TakenError
-	err = i.Store.ImportDevices(ctx, devices, func(found map[int]*models.TakenError) bool {
-		taken = found
-		stored = !opts.DryRun && len(found) < len(devices) && (opts.Partial || len(found)+len(i.table.problems) == 0)
+	err = i.store.ImportDevices(ctx, devices, func(conflicts map[int]*models.TakenError) bool {
+		taken = conflicts
+		stored = !opts.DryRun && len(taken) < len(devices) && (opts.Partial || len(taken)+len(i.table.problems) == 0)
 		return stored
 	})
 	if err != nil {
@@ -178,9 +185,9 @@ func (i *importer) store(ctx context.Context, opts ImportOptions) (stored bool, 
 	var good []ImportedDevice
 	for n, one := range i.good {
 		if t := taken[n]; t != nil {
-			found := problems{}
-			found.add(t.Field, "unique", "already in use", nil)
-			i.report(one.Line, found)
+			wrong := problems{}
+			wrong.add(t.Field, "unique", "already in use", nil)
+			i.report(one.Line, wrong)
 			continue
 		}
 		good = append(good, one)

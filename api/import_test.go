@@ -171,6 +171,31 @@ func TestImportOfBadFiles(t *testing.T) {
 	}
 }
 
+// A row that is not stored keeps nothing from those that are.
+func TestImportBesideBadRows(t *testing.T) {
+	b := newBench(t)
+	file := strings.Join([]string{
+		"name,mac_address,sip.username,enabled,sync,reboot,label",
+		",001565aabb01,ann,,,,",                 // 2: no name
+		"one,001565aabb01,ann,FALSE,TRUE,,TRUE", // 3
+		"two,001565aabb01,bob,True,,,",          // 4: the MAC of line 3
+		"three,001565aabb02,bob,,,,",            // 5
+	}, "\n")
+	r := b.importCSV("?partial=true", file).want(http.StatusCreated)
+	if diff := cmp.Diff([]string{"2:1 name required", "4:2 mac_address unique"}, r.wrong()); diff != "" || b.deviceCount() != 2 {
+		t.Errorf("%s%s", diff, r.body)
+	}
+	for _, item := range r.at("columns").([]any) {
+		if c := item.(map[string]any); c["known"] != (c["field"] != "label") {
+			t.Errorf("column %v", c)
+		}
+	}
+	one := b.do("GET", b.devices()+"/"+r.at("devices").([]any)[0].(map[string]any)["id"].(string), "").want(http.StatusOK)
+	if one.at("enabled") != false || one.at("label") != "TRUE" || one.at("sync") != nil {
+		t.Errorf("line 3 became %s", one.body)
+	}
+}
+
 func TestImportRequests(t *testing.T) {
 	b := newBench(t)
 	path := b.devices() + "/import"

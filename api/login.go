@@ -151,7 +151,7 @@ func (s *server) loginRequest(r *request, kind string) (doc, options models.Docu
 	if doc, err = r.document(); err != nil {
 		return nil, nil, err
 	}
-	found := s.schemas[kind].settle(doc)
+	wrong := s.schemas[kind].settle(doc)
 	options = models.Document{}
 	for _, name := range []string{"as", "restrictions"} {
 		if v, sent := doc[name]; sent {
@@ -166,11 +166,11 @@ func (s *server) loginRequest(r *request, kind string) (doc, options models.Docu
 			return nil, nil, err
 		}
 	}
-	found.merge(s.schemas["login_options"].settle(options))
+	wrong.merge(s.schemas["login_options"].settle(options))
 	if size := len(encode(options["restrictions"], "")); size > maxRestrictions {
-		found.add("restrictions", "maxSize", "the restrictions are too long", detail{"target": maxRestrictions})
+		wrong.add("restrictions", "maxSize", "the restrictions are too long", detail{"target": maxRestrictions})
 	}
-	return doc, options, found.err()
+	return doc, options, wrong.err()
 }
 
 // envelopeMember decodes a member beside "data" within the same limits.

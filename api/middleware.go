@@ -46,7 +46,7 @@ func (s *server) recoverPanic(c *gin.Context) {
 		}
 		r := requestOf(c)
 		err := fmt.Errorf("panic: %v", p)
-		s.Log.ErrorContext(c.Request.Context(), "panic", "request_id", r.id, "stack", string(debug.Stack()))
+		s.Log.ErrorContext(c.Request.Context(), "panic", "request_id", r.id, "err", err, "stack", string(debug.Stack()))
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler) // an honest half answer is impossible
 		}

@@ -100,11 +100,11 @@ func (s *schema) settle(doc models.Document) problems {
 	if convertTypes(object, failures) {
 		failures = leaves(s.root.Validate(object))
 	}
-	found := problems{}
+	wrong := problems{}
 	for _, failure := range failures {
-		found.report(object, failure)
+		wrong.report(object, failure)
 	}
-	return found
+	return wrong
 }
 
 // eachMember visits the members that a schema declares for an object, present
@@ -219,8 +219,8 @@ func converted(text string, types []string) any {
 	isNumber := json.Valid([]byte(text)) && reasonableNumber(text) && strings.Trim(text, "0123456789+-.eE") == "" && text != ""
 	for _, want := range types {
 		switch {
-		case want == "boolean" && (text == "true" || text == "false"):
-			return text == "true"
+		case want == "boolean" && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false")):
+			return strings.EqualFold(text, "true")
 		case want == "integer" && isNumber:
 			if plain, whole := integer(json.Number(text)); whole {
 				return plain

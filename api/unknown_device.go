@@ -17,18 +17,18 @@ func (s *server) listUnknownDevices(ctx context.Context, r *request) (*answer, e
 	if _, err := models.ParseMAC(start); start != "" && (err != nil || models.CleanMAC(start) != start) {
 		return nil, badStartKey()
 	}
-	found, err := s.Store.UnknownDevices(ctx, r.account.ID, start, size+1)
+	phones, err := s.Store.UnknownDevices(ctx, r.account.ID, start, size+1)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{start: start, count: min(len(found), size)}
-	if len(found) > size {
-		p.next = found[size-1].MAC
+	p := &page{start: start, count: min(len(phones), size)}
+	if len(phones) > size {
+		p.next = phones[size-1].MAC
 	}
 	catalog := s.Catalog()
 	entries := make([]any, p.count)
 	for i := range entries {
-		u := found[i]
+		u := phones[i]
 		who := catalog.Identify(u.UserAgent)
 		entries[i] = map[string]any{
 			"mac_address":     u.MAC,

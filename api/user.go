@@ -3,10 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/md5"  //nolint:gosec // what a Kazoo login presents is an MD5 or SHA-1
-	"crypto/sha1" //nolint:gosec // see above
-	"encoding/hex"
-	"strings"
 
 	"dialtone/models"
 )
@@ -86,22 +82,22 @@ func (s *server) createUser(ctx context.Context, r *request) (*answer, error) {
 		return nil, err
 	}
 	sync := takeSync(doc)
-	id, idProblems := takeID(doc)
+	id, idWrong := takeID(doc)
 	u := &models.User{AccountID: r.account.ID}
 	u.ID = id
-	found, err := s.settleUser(ctx, u, doc)
+	wrong, err := s.settleUser(ctx, u, doc)
 	if err != nil {
 		return nil, err
 	}
-	found.merge(idProblems)
-	if err := found.err(); err != nil {
+	wrong.merge(idWrong)
+	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	if err := u.SetDocument(doc); err != nil {
 		return nil, err
 	}
 	if err := s.Store.CreateUser(ctx, u); err != nil {
-		return nil, taken(err, doc)
+		return nil, nameTaken(err, doc)
 	}
 	if sync {
 		s.syncAccount(ctx, r)
@@ -150,17 +146,17 @@ func (s *server) updateUserOnce(ctx context.Context, r *request, edit func(model
 		return nil, nil, err
 	}
 	next, doc := *old, edit(old.Document)
-	found, err := s.settleUser(ctx, &next, doc)
+	wrong, err := s.settleUser(ctx, &next, doc)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := cmp.Or(found.err(), r.ifMatch(old.Revision)); err != nil {
+	if err := cmp.Or(wrong.err(), r.ifMatch(old.Revision)); err != nil {
 		return nil, nil, err
 	}
 	if err := next.SetDocument(doc); err != nil {
 		return nil, nil, err
 	}
-	return old, &next, taken(s.Store.SaveUser(ctx, old, &next), doc)
+	return old, &next, nameTaken(s.Store.SaveUser(ctx, old, &next), doc)
 }
 
 // deleteUser serves DELETE .../users/{U} and answers what it was. The user's
@@ -180,53 +176,4 @@ func (s *server) deleteUser(ctx context.Context, r *request) (*answer, error) {
 		return nil, err
 	}
 	return one(u.Meta, s.publicUser(u)), nil
-}
-
-// settleUser makes doc what is stored (cleaned, without defaults and the
-// password) and u's credentials what they become; all that is wrong is reported
-// together. u holds the user as it was.
-func (s *server) settleUser(ctx context.Context, u *models.User, doc models.Document) (problems, error) {
-	if username := doc.Text("username"); username != "" {
-		doc["username"] = strings.ToLower(username)
-	}
-	found := s.schemas["users"].settle(doc)
-	password := models.Secret(doc.Text("password"))
-	delete(doc, "password")
-	if doc.Text("username") == "" && password != "" {
-		doc["username"] = "user_" + models.NewID()[:16]
-	}
-	username := doc.Text("username")
-	switch {
-	case password != "":
-		u.MD5Auth, u.SHA1Auth = credentials(username, password)
-	case username == "":
-		u.MD5Auth, u.SHA1Auth = "", ""
-	case username != strings.ToLower(u.Username):
-		found.add("password", "required", "a new username needs a password", detail{"value": "password"})
-	}
-	return found, s.checkUniqueUser(ctx, u, doc, found)
-}
-
-// checkUniqueUser asks the store who else has the username or hotdesk id, when
-// they are new.
-func (s *server) checkUniqueUser(ctx context.Context, u *models.User, doc models.Document, found problems) error {
-	candidate := &models.User{AccountID: u.AccountID, Document: models.Document{}}
-	candidate.ID = u.ID
-	if username := strings.ToLower(doc.Text("username")); username != strings.ToLower(u.Username) {
-		candidate.Username = username
-	}
-	if desk := doc.Text("hotdesk.id"); desk != u.Document.Text("hotdesk.id") {
-		candidate.Document.Set("hotdesk.id", desk)
-	}
-	taken, err := s.Store.UserTaken(ctx, candidate)
-	found.addTaken(taken, doc)
-	return err
-}
-
-// credentials are the two hashes that a login may present instead of the
-// password, in lower-case hex.
-func credentials(username string, password models.Secret) (asMD5, asSHA1 models.Secret) {
-	plain := []byte(username + ":" + password.Reveal())
-	m, h := md5.Sum(plain), sha1.Sum(plain) //nolint:gosec // Kazoo's protocol
-	return models.Secret(hex.EncodeToString(m[:])), models.Secret(hex.EncodeToString(h[:]))
 }

@@ -73,7 +73,7 @@ func createAccount(cmd *cobra.Command, c Config, store *sqlstore.Store, doc mode
 
 // newAccount checks the document and finds the account's place in the tree.
 func newAccount(ctx context.Context, store *sqlstore.Store, doc models.Document, parentID string) (*models.Account, error) {
-	if err := api.CheckAccount(doc); err != nil {
+	if err := api.CheckAccount(ctx, store, doc); err != nil {
 		return nil, err
 	}
 	account := &models.Account{}
