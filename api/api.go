@@ -114,6 +114,9 @@ type Config struct {
 	Meter      Meter // nil: requests are not limited
 	// Mail has mails composed and sent; it returns at once. nil: there is no mail.
 	Mail func(context.Context, mail.Compose)
+	// Portals are the hosts, with a port where it is not the usual one, that
+	// links in mails may lead to.
+	Portals []string
 	// How long tokens of api_auth and of user_auth are good where an account says
 	// nothing else; an hour when zero.
 	APITokenLife, UserTokenLife time.Duration

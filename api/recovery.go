@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"dialtone/internal/mail"
@@ -59,6 +61,9 @@ func (s *server) askReset(ctx context.Context, r *request, doc models.Document) 
 	page, err := url.Parse(doc.Text("ui_url"))
 	if err != nil {
 		return nil, invalid("ui_url", "wrong_format", "not a URL", detail{"value": doc.Text("ui_url"), "format": "uri"})
+	}
+	if !slices.ContainsFunc(s.Portals, func(host string) bool { return strings.EqualFold(host, page.Host) }) {
+		return nil, invalid("ui_url", "invalid", "not a portal of this server", detail{"cause": page.Host})
 	}
 	asked := recovery{
 		account: models.Credentials{

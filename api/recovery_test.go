@@ -28,6 +28,7 @@ func (b *bench) mailing() *outbox {
 	o := &outbox{bench: b}
 	cfg := b.config
 	cfg.Mail = func(_ context.Context, compose mail.Compose) { o.waiting = append(o.waiting, compose) }
+	cfg.Portals = []string{"portal.example.com", "portal.example.com:8443"}
 	b.handler = b.serve(cfg)
 	return o
 }
@@ -149,7 +150,7 @@ func TestRecoveryTellsNothing(t *testing.T) {
 		{`"username":"ann","realm":"nowhere.example.com"`, 0},
 		{`"username":"ann"`, 0},
 	} {
-		r := b.as("", "PUT", recoveryPath, `{"data":{"ui_url":"https://x.example.com",`+tt.who+`}}`, "X-Request-ID: same").want(http.StatusCreated)
+		r := b.as("", "PUT", recoveryPath, `{"data":{"ui_url":"https://portal.example.com",`+tt.who+`}}`, "X-Request-ID: same").want(http.StatusCreated)
 		if first == nil {
 			first = r
 		}
@@ -210,7 +211,7 @@ func TestResetEnds(t *testing.T) {
 func TestRecoveryLimits(t *testing.T) {
 	b := newBench(t)
 	o, _, _ := forgetful(t, b)
-	const ann = `{"username":"ann","realm":"acme.example.com","ui_url":"https://x.example.com"}`
+	const ann = `{"username":"ann","realm":"acme.example.com","ui_url":"https://portal.example.com"}`
 	for range 5 {
 		b.recover(ann).want(http.StatusCreated)
 	}
@@ -241,6 +242,9 @@ func TestRecoveryValidation(t *testing.T) {
 		b.recover(`{"username":"ann","ui_url":"` + bad + `"}`).rejects("ui_url: pattern")
 	}
 	b.recover(`{"username":"ann","ui_url":"https://x.example.com:port/"}`).rejects("ui_url: wrong_format")
+	for _, other := range []string{"https://evil.example.com/", "https://portal.example.com.evil.example.com", "https://portal.example.com:9000/"} {
+		b.recover(`{"username":"ann","ui_url":"` + other + `"}`).rejects("ui_url: invalid")
+	}
 	if mails := o.look(); len(mails) != 0 {
 		t.Errorf("mails %v", mails)
 	}

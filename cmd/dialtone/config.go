@@ -73,8 +73,9 @@ type Config struct {
 		UserTokenLife string `koanf:"user_token_life"`
 	} `koanf:"auth"`
 	Mail struct {
-		URL  string `koanf:"url"`
-		From string `koanf:"from"`
+		URL     string `koanf:"url"`
+		From    string `koanf:"from"`
+		Portals string `koanf:"portals"`
 	} `koanf:"mail"`
 	Limits struct {
 		Exempt   string `koanf:"exempt"`
@@ -115,6 +116,7 @@ var settings = []setting{
 	{"auth.user_token_life", "1h", "how long tokens bought with a user's password are good"},
 	{"mail.url", "", "server for mails: smtp://user:pass@host:port or smtps://...; empty = no mail, and no recovery of passwords"},
 	{"mail.from", "", "address that mails come from"},
+	{"mail.portals", "", "hosts (host or host:port, comma-separated) that links in mails may lead to; needed by mail.url"},
 	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
 	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
 	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
@@ -319,7 +321,15 @@ func (c Config) mails(log *slog.Logger) (*mail.Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail.%w", err)
 	}
+	if len(c.portals()) == 0 {
+		return nil, errors.New("mail.portals: needed by mail.url: the hosts that links in mails may lead to")
+	}
 	return queue, nil
+}
+
+// portals is the hosts of mail.portals.
+func (c Config) portals() []string {
+	return strings.FieldsFunc(c.Mail.Portals, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // between reads a whole number within its limits.

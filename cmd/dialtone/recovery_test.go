@@ -14,7 +14,8 @@ import (
 // sets another one. What is asked for at the very end is still sent.
 func TestForgottenPassword(t *testing.T) {
 	dir, server := t.TempDir(), mailtest.New(t)
-	p := start(t, dir, "--db.url", sqliteURL(dir), "--mail.url", server.URL(), "--mail.from", "dialtone@example.com")
+	p := start(t, dir, "--db.url", sqliteURL(dir), "--mail.url", server.URL(), "--mail.from", "dialtone@example.com",
+		"--mail.portals", "portal.example.com")
 	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
 	user := a.must(t, http.StatusCreated, "PUT", "users",
 		`{"data":{"first_name":"A","last_name":"B","username":"ann","password":"s3cret-ann","email":"ann@example.com"}}`).id(t)

@@ -211,6 +211,7 @@ func (s *server) join() error {
 	}
 	if s.mails != nil {
 		admin.Mail = s.mails.Post
+		admin.Portals = s.portals()
 	}
 	s.admin, err = api.New(admin)
 	return err
