@@ -23,7 +23,8 @@ type answer struct {
 	etag     string // without quotes
 	location string // path of what was created
 	page     *page
-	token    models.Secret // a new login
+	token    models.Secret  // a new login
+	file     *models.Upload // its bytes instead of an envelope
 }
 
 // ok answers with data that has no revision.
@@ -70,6 +71,10 @@ func (s *server) writeAnswer(c *gin.Context, r *request, a *answer) {
 				return
 			}
 		}
+	}
+	if a.file != nil {
+		writeUpload(c, a.file)
+		return
 	}
 	if a.location != "" {
 		c.Header("Location", a.location)

@@ -65,6 +65,9 @@ type Store interface {
 	Hotdesks(ctx context.Context, accountID string, limit int) ([]models.Hotdesk, error)
 	PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error)
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
+	Uploads(ctx context.Context, deviceID string) ([]models.Upload, error)
+	Upload(ctx context.Context, deviceID, name string) (*models.Upload, error)
+	DeleteUploads(ctx context.Context, d *models.Device, which func(models.Upload) bool) ([]models.Upload, error)
 
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
 	Audit(ctx context.Context, e models.AuditEntry) error
@@ -251,6 +254,10 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"GET", "/v2/accounts/:account/devices/:device/notifications", s.inAccount(s.listNotifications)},
 		{"GET", "/v2/accounts/:account/devices/:device/provision", s.inAccount(s.showProvision)},
 		{"GET", "/v2/accounts/:account/devices/:device/provision/files/*name", s.inAccount(s.previewFile)},
+		{"GET", "/v2/accounts/:account/devices/:device/uploads", s.inAccount(s.listUploads)},
+		{"DELETE", "/v2/accounts/:account/devices/:device/uploads", s.inAccount(s.clearUploads)},
+		{"GET", "/v2/accounts/:account/devices/:device/uploads/*name", s.handle(s.downloadUpload, s.findAccount, s.authenticate, s.authorize)},
+		{"DELETE", "/v2/accounts/:account/devices/:device/uploads/*name", s.inAccount(s.clearUpload)},
 		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 
 		{"GET", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inOpenAccount(quickcall)},

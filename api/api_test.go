@@ -203,7 +203,7 @@ func (b *bench) send(handler http.Handler, req *http.Request) *reply {
 	}
 	_ = res.Body.Close()
 	r := &reply{bench: b, status: res.StatusCode, header: res.Header, body: string(raw)}
-	if len(raw) > 0 {
+	if len(raw) > 0 && res.Header.Get("Content-Disposition") == "" {
 		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.UseNumber()
 		if err := dec.Decode(&r.envelope); err != nil {

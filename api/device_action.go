@@ -118,13 +118,18 @@ func publicReport(report provisioner.Report) map[string]any {
 	for _, f := range report.Files {
 		files = append(files, publicFile(f))
 	}
+	overrides := make([]any, 0, len(report.Overrides))
+	for _, u := range report.Overrides {
+		overrides = append(overrides, publicUpload(u, true))
+	}
 	return map[string]any{
-		"state":    report.State,
-		"error":    report.Error,
-		"url":      report.URL,
-		"username": report.Username,
-		"password": report.Password.Reveal(),
-		"files":    files,
+		"state":     report.State,
+		"error":     report.Error,
+		"url":       report.URL,
+		"username":  report.Username,
+		"password":  report.Password.Reveal(),
+		"files":     files,
+		"overrides": overrides,
 	}
 }
 

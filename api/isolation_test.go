@@ -26,6 +26,7 @@ func (b *bench) tenant(name string, parent *models.Account) tenant {
 	device := b.do("PUT", path+"/devices", `{"data":{"name":"`+name+`","owner_id":"`+user+`","sip":{"username":"`+name+`phone","password":"s3cret-x"}}}`).
 		want(http.StatusCreated).id()
 	b.register(path + "/devices/" + device)
+	b.upload(device, "x.cfg", "of "+name)
 	return tenant{account, b.login(key), map[string]string{
 		"account": account.ID, "user": user, "device": device, "username": name + "phone",
 		"number": "100", "name": "x.cfg", "token": "x", "brand": "x", "family": "x", "file": "x",
@@ -178,7 +179,7 @@ func (b *bench) stateOf(who tenant) string {
 	path := "/v2/accounts/" + who.account.ID
 	var out []string
 	for _, below := range []string{
-		"", "/users", "/users/" + who.ids["user"], "/devices", "/devices/" + who.ids["device"], "/devices/status", "/registrations", "/audit", "/children",
+		"", "/users", "/users/" + who.ids["user"], "/devices", "/devices/" + who.ids["device"], "/devices/status", "/devices/" + who.ids["device"] + "/uploads", "/registrations", "/audit", "/children",
 	} {
 		r := b.do("GET", path+below, "").want(http.StatusOK)
 		out = append(out, asJSON(b.T, r.envelope["data"]), r.header.Get("ETag"))

@@ -81,6 +81,7 @@ func (s *story) steps() []step {
 		{"devices created", s.createDevices},
 		{"phones booted", s.bootPhones},
 		{"both are registered", s.checkRegistered},
+		{"their logs are stored", s.checkUploads},
 		{"user renamed", s.renameUser},
 		{"device changed", s.changeDevice},
 		{"the phone fetched again", s.checkRefetched},
@@ -299,6 +300,32 @@ func (s *story) checkRegistered(ctx context.Context) ([]string, error) {
 		return nil
 	})
 	return []string{"GET devices/status lists them"}, err
+}
+
+// checkUploads looks for every file that the phones say they stored.
+func (s *story) checkUploads(ctx context.Context) ([]string, error) {
+	var lines []string
+	for _, d := range s.devices {
+		var kept []struct{ Name string }
+		if _, err := s.api.call(ctx, "GET", s.path("devices", d.id, "uploads"), nil, &kept); err != nil {
+			return nil, err
+		}
+		for _, line := range d.phone.since(0) {
+			request, isPut := strings.CutPrefix(line, "PUT ")
+			if !isPut {
+				continue
+			}
+			name, status, _ := strings.Cut(request, " ")
+			if !slices.ContainsFunc(kept, func(file struct{ Name string }) bool { return file.Name == name }) {
+				return nil, fmt.Errorf("%s was answered %s for %s, and GET uploads lists %v", d.name, status, name, kept)
+			}
+			lines = append(lines, name)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, errors.New("no phone stored anything")
+	}
+	return append([]string{"GET uploads lists them"}, lines...), nil
 }
 
 func (s *story) renameUser(ctx context.Context) ([]string, error) {

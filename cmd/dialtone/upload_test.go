@@ -28,7 +28,7 @@ func TestUploadWithCurl(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir, "--db.url", sqliteURL(dir))
 	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
-	a.must(t, http.StatusCreated, "PUT", "devices", polycomDevice)
+	device := a.must(t, http.StatusCreated, "PUT", "devices", polycomDevice).id(t)
 	file, back := filepath.Join(dir, "override.cfg"), filepath.Join(dir, "back")
 	writeFile(t, file, "<PHONE_CONFIG/>\n")
 	url := a.url + "0004f2aabbcc-phone.cfg"
@@ -47,6 +47,14 @@ func TestUploadWithCurl(t *testing.T) {
 	curl(t, back, url)
 	if raw, err := os.ReadFile(back); err != nil || string(raw) != "<PHONE_CONFIG/>\n" {
 		t.Errorf("served back: got %q, %v", raw, err)
+	}
+	provision := a.must(t, http.StatusOK, "GET", "devices/"+device+"/provision", "")
+	if !strings.Contains(string(provision.Data), `"overrides":[{`) {
+		t.Errorf("the report shows no override: %s", provision.Data)
+	}
+	a.must(t, http.StatusOK, "DELETE", "devices/"+device+"/uploads?overrides=true", "")
+	if got := curl(t, back, url); got != "404" {
+		t.Errorf("cleared: got %s, want 404", got)
 	}
 }
 
