@@ -195,6 +195,9 @@ func TestProvisionSettings(t *testing.T) {
 		{`{"firmware":"../secret"}`, "firmware: pattern"},
 		{`{"logo":"file:///etc/passwd"}`, "logo: pattern"},
 		{`{"ringtones":["a/.hidden"]}`, "ringtones.0: pattern"},
+		{`{"lines":{"1":"` + strings.Repeat("a", 32) + `"}}`, "lines.1: additionalProperties"},
+		{`{"lines":{"301":"` + strings.Repeat("a", 32) + `"}}`, "lines.301: additionalProperties"},
+		{`{"lines":{"2":"reception"}}`, "lines.2: pattern"},
 		{`{"combo_keys":{"1":{"type":"line","line":0}}}`, "combo_keys.1: not_one_schema_valid"},
 	} {
 		b.do("PUT", b.devices(), `{"data":{"name":"x","provision":`+tt.provision+`}}`).rejects("provision." + tt.want)

@@ -71,6 +71,7 @@ type ProvisionSettings struct {
 	Model       Model  `json:"endpoint_model"`
 	ComboKeys   Keys   `json:"combo_keys"`
 	FeatureKeys Keys   `json:"feature_keys"`
+	Lines       Lines  `json:"lines"`
 }
 
 // SetDocument replaces the document and reads the typed view from it.
@@ -125,6 +126,38 @@ func (m *Model) UnmarshalJSON(raw []byte) error {
 	default:
 		*m = ""
 	}
+	return nil
+}
+
+// Lines are the devices that make the further SIP lines of a phone, by ascending
+// number of the line.
+type Lines []NamedLine
+
+// A NamedLine says which device makes a line.
+type NamedLine struct {
+	Number   int // from 2: the first line is the phone's own
+	DeviceID string
+}
+
+// MaxLines is the highest number of a line.
+const MaxLines = 300
+
+// UnmarshalJSON reads {"2": "<device id>"}. Members that say something else are
+// left out.
+func (l *Lines) UnmarshalJSON(raw []byte) error {
+	*l = nil
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil // stored before validation: no lines
+	}
+	for name, member := range members {
+		number, err := strconv.Atoi(name)
+		id, isText := scalarText(member)
+		if err == nil && isText && number >= 2 && number <= MaxLines && strconv.Itoa(number) == name && ValidID(id) {
+			*l = append(*l, NamedLine{number, id})
+		}
+	}
+	slices.SortFunc(*l, func(a, b NamedLine) int { return cmp.Compare(a.Number, b.Number) })
 	return nil
 }
 
@@ -222,8 +255,16 @@ type Phone struct {
 	Device  *Device
 	Account *Account
 	Owner   *User // nil: no owner, or one that was deleted
+	Lines   []Line
 
 	Firmware string // version that the phone told with its request, "" = it did not
+}
+
+// A Line is a further SIP line of a phone: another device of the account, which
+// registers as itself.
+type Line struct {
+	Number int    // from 2, ascending; some may be missing
+	Phone  *Phone // the device with its owner; it has no lines
 }
 
 // Enabled is Kazoo's rule: device, owner and account must all be enabled.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"dialtone/models"
@@ -73,9 +74,11 @@ func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar
 		return viewInput{}, err
 	}
 	p := phone.Device.Provision
+	model := b.model(p.Family, string(p.Model))
+	s.lines = slices.DeleteFunc(s.lines, func(l line) bool { return l.Number > model.Lines })
 	return viewInput{
 		brand:    b,
-		model:    b.model(p.Family, string(p.Model)),
+		model:    model,
 		settings: s,
 		account:  phone.Account,
 		owner:    phone.Owner,

@@ -93,6 +93,11 @@ func namedUserIDs(phone *models.Phone) []string {
 	} else {
 		ids = append(ids, hotdeskUsers(phone)...)
 	}
+	for _, l := range phone.Lines {
+		if l.Phone.Owner == nil {
+			ids = append(ids, hotdeskUsers(l.Phone)...)
+		}
+	}
 	for _, doc := range below {
 		if keys, err := keysOf(doc); err == nil {
 			ids = append(ids, keyUserIDs(keys)...)

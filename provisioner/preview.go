@@ -35,5 +35,8 @@ func (s *Service) withSecrets(phone *models.Phone, inDocument func(models.Docume
 	}
 	phone.Device.HTTPPassword = replace(phone.Device.HTTPPassword)
 	phone.Account.PathToken = replace(phone.Account.PathToken)
+	for _, l := range phone.Lines {
+		l.Phone.Device.HTTPPassword = replace(l.Phone.Device.HTTPPassword)
+	}
 	return other, phone, nil
 }

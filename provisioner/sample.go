@@ -1,12 +1,15 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,36 +62,59 @@ func readSample(fsys fs.FS, file string) (sample, error) {
 		return sample{}, err
 	}
 	var parts struct {
-		Models   []string          `json:"models"`
-		Firmware string            `json:"firmware"`
-		Account  json.RawMessage   `json:"account"`
-		Owner    json.RawMessage   `json:"owner"`
-		Users    []json.RawMessage `json:"users"`
-		Device   json.RawMessage   `json:"device"`
+		samplePhone
+		Models   []string               `json:"models"`
+		Firmware string                 `json:"firmware"`
+		Account  json.RawMessage        `json:"account"`
+		Users    []json.RawMessage      `json:"users"`
+		Lines    map[string]samplePhone `json:"lines"`
 	}
 	if err := json.Unmarshal(raw, &parts); err != nil {
 		return sample{}, err
 	}
 	s := sample{name: strings.TrimSuffix(path.Base(file), ".json"), file: file, models: parts.Models}
-	s.phone.Account, s.phone.Device, s.phone.Firmware = &models.Account{}, &models.Device{}, parts.Firmware
-	err = errors.Join(
-		readDocument("account", parts.Account, &s.phone.Account.Meta, s.phone.Account.SetDocument),
-		readDocument("device", parts.Device, &s.phone.Device.Meta, s.phone.Device.SetDocument),
-	)
-	if parts.Owner != nil {
-		s.phone.Owner = &models.User{}
-		err = errors.Join(err, readDocument("owner", parts.Owner, &s.phone.Owner.Meta, s.phone.Owner.SetDocument))
-		s.users = append(s.users, s.phone.Owner)
+	account := &models.Account{}
+	err = readDocument("account", parts.Account, &account.Meta, account.SetDocument)
+	phone, phoneErr := parts.read(account)
+	if err = errors.Join(err, phoneErr); err != nil {
+		return s, err
+	}
+	s.phone, s.phone.Firmware = *phone, parts.Firmware
+	if phone.Owner != nil {
+		s.users = append(s.users, phone.Owner)
 	}
 	for _, raw := range parts.Users {
 		u := &models.User{}
 		err = errors.Join(err, readDocument("users", raw, &u.Meta, u.SetDocument))
 		s.users = append(s.users, u)
 	}
+	for _, number := range sortedKeys(parts.Lines) {
+		n, numberErr := strconv.Atoi(number)
+		line, lineErr := parts.Lines[number].read(account)
+		err = errors.Join(err, numberErr, lineErr)
+		s.phone.Lines = append(s.phone.Lines, models.Line{Number: n, Phone: line})
+	}
+	slices.SortFunc(s.phone.Lines, func(a, b models.Line) int { return cmp.Compare(a.Number, b.Number) })
 	if _, ok := s.phone.Device.MAC(); err == nil && !ok {
 		err = errors.New("device has no mac_address")
 	}
 	return s, err
+}
+
+// A samplePhone is a device of a sample with its owner, if it has one.
+type samplePhone struct {
+	Owner  json.RawMessage `json:"owner"`
+	Device json.RawMessage `json:"device"`
+}
+
+func (p samplePhone) read(account *models.Account) (*models.Phone, error) {
+	phone := &models.Phone{Account: account, Device: &models.Device{}}
+	err := readDocument("device", p.Device, &phone.Device.Meta, phone.Device.SetDocument)
+	if p.Owner == nil {
+		return phone, err
+	}
+	phone.Owner = &models.User{}
+	return phone, errors.Join(err, readDocument("owner", p.Owner, &phone.Owner.Meta, phone.Owner.SetDocument))
 }
 
 func readDocument(member string, raw json.RawMessage, meta *models.Meta, set func(models.Document) error) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -168,9 +169,10 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	b := c.brands[phone.Device.Provision.Brand]
 	k := s.newKey(c, b.Brand, rule.Role, name, phone.Firmware)
 	k.document(phone.Account.Meta)
-	k.document(phone.Device.Meta)
-	if phone.Owner != nil {
-		k.document(phone.Owner.Meta)
+	k.phone(phone)
+	for _, l := range phone.Lines {
+		k.add("line", strconv.Itoa(l.Number))
+		k.phone(l.Phone)
 	}
 	k.add("users")
 	for _, u := range users {
@@ -223,6 +225,14 @@ func (k *cacheKeyBuilder) add(parts ...string) { *k = append(*k, parts...) }
 
 // document adds a stored document: its revision names all of it, secrets too.
 func (k *cacheKeyBuilder) document(meta models.Meta) { k.add(meta.ID, meta.Revision) }
+
+// phone adds a device and its owner.
+func (k *cacheKeyBuilder) phone(p *models.Phone) {
+	k.document(p.Device.Meta)
+	if p.Owner != nil {
+		k.document(p.Owner.Meta)
+	}
+}
 
 func (k *cacheKeyBuilder) sum() cacheKey {
 	return sha256.Sum256([]byte(strings.Join(*k, "\x00")))

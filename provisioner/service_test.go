@@ -3,6 +3,7 @@ package provisioner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,93 @@ func TestFirmware(t *testing.T) {
 	if _, err := s.DeviceFile(t.Context(), acmePhone(t), "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
 		t.Errorf("store down: got %v", err)
 	}
+}
+
+// lineOf is a further line of a phone.
+func lineOf(t *testing.T, phone *models.Phone, number int, owner, device string) models.Line {
+	t.Helper()
+	line := newPhone(t, `{}`, owner, device)
+	line.Account, line.Device.ID = phone.Account, fmt.Sprintf("%032d", number)
+	return models.Line{Number: number, Phone: line}
+}
+
+// A further line is what its own device, its owner and the account say. Those
+// without a username, and those that the model has not, are left out.
+func TestLines(t *testing.T) {
+	catalog := loadAcme(t, map[string]string{"acme/settings.tpl": `{% for line in lines %}
+line.{{ line.number }} = {{ line.device_id }} {{ line.username }} {{ line.password }} {{ line.label }} {{ line.expires }} {{ line.dtmf }} {{ line.codecs.on.0.code }}
+{% endfor %}
+`})
+	phone := acmePhone(t)
+	phone.Device.Document.Set("provision.endpoint_model", "t12")
+	phone.Device.Document.Set("provision.dtmf", "info")
+	phone.Device.Document.Set("media.audio.codecs", []any{"PCMU"})
+	if err := phone.Device.SetDocument(phone.Device.Document); err != nil {
+		t.Fatal(err)
+	}
+	phone.Lines = []models.Line{
+		lineOf(t, phone, 2, `{"first_name": "Bob", "provision": {"dtmf": "inband"}}`, `{"name": "Hotline", "sip": {"username": "hot", "password": "hot-secret", "expire_seconds": 60}}`),
+		lineOf(t, phone, 3, "", `{"sip": {"username": "beyond"}}`),
+	}
+	store := &fakeStore{}
+	s := NewService(store, catalog, Options{})
+	render := func() File {
+		t.Helper()
+		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	const first = "line.1 = " + deviceID + " ann secret Desk 300 info mu\n"
+	f := render()
+	if want := first + "line.2 = 00000000000000000000000000000002 hot hot-secret Bob 60 inband a\n"; squeeze(f.Body) != want {
+		t.Errorf("got %q, want %q", f.Body, want)
+	}
+
+	// What changes of the line's device shows, and the phone has something older.
+	store.fetches = []models.Fetch{{File: f.Name, Method: "GET", Status: 200, ETag: f.ETag, At: time.Unix(100, 0)}}
+	state := func() string {
+		t.Helper()
+		r, err := s.Report(t.Context(), phone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.State
+	}
+	if got := state(); got != StateInSync {
+		t.Errorf("state %q, want in_sync", got)
+	}
+	hot := phone.Lines[0].Phone
+	hot.Device.Document.Set("enabled", false)
+	hot.Device.Revision = "2-d"
+	if err := hot.Device.SetDocument(hot.Device.Document); err != nil {
+		t.Fatal(err)
+	}
+	if want := first + "line.2 = 00000000000000000000000000000002 hot  Bob 60 inband a\n"; squeeze(render().Body) != want {
+		t.Errorf("disabled: got %q, want %q", render().Body, want)
+	}
+	if got := state(); got != StateBehind {
+		t.Errorf("after a change of the line: state %q, want behind", got)
+	}
+	masked, err := s.Preview(t.Context(), phone, "001122334455.txt", false)
+	if err != nil || strings.Contains(string(masked.Body), "secret") || !strings.Contains(string(masked.Body), " hot ") {
+		t.Errorf("preview %q, %v", masked.Body, err)
+	}
+	hot.Owner.Document.Set("first_name", "Eve")
+	hot.Owner.Revision = "2-u"
+	if err := hot.Owner.SetDocument(hot.Owner.Document); err != nil || !strings.Contains(string(render().Body), " Eve ") {
+		t.Errorf("after a change of the line's owner: %q, %v", render().Body, err)
+	}
+	phone.Lines = phone.Lines[1:]
+	if got := squeeze(render().Body); got != first {
+		t.Errorf("without the line: got %q", got)
+	}
+}
+
+// squeeze drops empty lines.
+func squeeze(body []byte) string {
+	return strings.TrimLeft(strings.ReplaceAll(string(body), "\n\n", "\n"), "\n")
 }
 
 func TestCommonFile(t *testing.T) {

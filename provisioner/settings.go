@@ -29,9 +29,15 @@ var blankMembers = []string{"timezone", "language", "ntp_server", "sip.proxy", "
 // deriveSettings applies Kazoo's rules. users are those the phone names, see
 // namedUserIDs; keys of others are left out.
 func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, registrar string) (settings, error) {
-	s := settings{document: b.layers(phone)}
+	base := mergeLayers(b.defaults, handedDown(phone.Account.Document))
+	s := settings{document: layered(base, phone)}
 	if phone.Device.SIP.Username != "" {
-		s.lines = []line{b.deriveLine(1, phone, s.document, users, registrar)}
+		s.lines = append(s.lines, b.deriveLine(1, phone, s.document, users, registrar))
+	}
+	for _, l := range phone.Lines {
+		if l.Phone.Device.SIP.Username != "" {
+			s.lines = append(s.lines, b.deriveLine(l.Number, l.Phone, layered(base, l.Phone), users, registrar))
+		}
 	}
 	keys, err := keysOf(s.document)
 	park := featureCode(s.document, codePark)
@@ -40,13 +46,12 @@ func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, regist
 	return s, err
 }
 
-// layers are the documents that count for a device, laid over each other.
-func (b *brand) layers(phone *models.Phone) models.Document {
-	docs := []models.Document{b.defaults, handedDown(phone.Account.Document)}
-	if phone.Owner != nil {
-		docs = append(docs, handedDown(phone.Owner.Document))
+// layered lays a device's owner and itself over the account's layers.
+func layered(base models.Document, phone *models.Phone) models.Document {
+	if phone.Owner == nil {
+		return mergeLayers(base, phone.Device.Document)
 	}
-	return mergeLayers(append(docs, phone.Device.Document)...)
+	return mergeLayers(base, handedDown(phone.Owner.Document), phone.Device.Document)
 }
 
 // commonSettings are those that hold for every device of an account.
@@ -54,12 +59,11 @@ func (b *brand) commonSettings(account *models.Account) settings {
 	return settings{document: mergeLayers(b.defaults, handedDown(account.Document))}
 }
 
-func mergeLayers(layers ...models.Document) models.Document {
-	merged := models.Document{}
+func mergeLayers(base models.Document, layers ...models.Document) models.Document {
 	for _, layer := range layers {
-		merged = models.Overlay(merged, present(layer))
+		base = models.Overlay(base, present(layer))
 	}
-	return merged
+	return base
 }
 
 // handedDown is what of an account or owner holds for its devices too.

@@ -39,10 +39,11 @@ var variableGroups = []variableGroup{
 		{"owner.id", typeText, "its id", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb1"},
 		{"owner.label", typeText, "first and last name, or the one there is, or `name`", "Ann Lee"},
 	}},
-	{"Lines", "`lines` lists the phone's SIP lines: none in common files and for a device without a SIP username. Everything of a line\n" +
-		"is that of the device that registers on it. `{% for line in lines %}` gives:", []variable{
+	{"Lines", "`lines` lists the phone's SIP lines. The first is the device itself, unless it has no SIP username; the others are devices of its account\n" +
+		"that `provision.lines` names. Numbers may be missing; there are none beyond `model.lines`, and none at all in common files. Everything\n" +
+		"of a line is that of the device that registers on it. `{% for line in lines %}` gives:", []variable{
 		{"lines", typeList, "", ""},
-		{"lines[].number", typeInt, "from 1", "1"},
+		{"lines[].number", typeInt, "from 1, ascending", "1"},
 		{"lines[].device_id", typeText, "the device", "cccccccccccccccccccccccccccccccc"},
 		{"lines[].enabled", typeBool, "device, owner and account are all enabled", "true"},
 		{"lines[].username", typeText, "the user part of the address of record", "ann1"},

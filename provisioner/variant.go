@@ -15,6 +15,7 @@ const (
 	LayerAccount  = "account"
 	LayerOwner    = "owner"
 	LayerDevice   = "device"
+	LayerLine     = "line"   // the device, or its owner, that makes a further line
 	LayerUser     = "user"   // another user, whom a key names
 	LayerServer   = "server" // addresses and credentials that the server makes
 )
@@ -25,21 +26,35 @@ type documentChange func(layer string, doc models.Document) models.Document
 // changed is a service and a phone whose documents are changed, everywhere and
 // in the manifest's defaults. It keeps nothing.
 func (s *Service) changed(phone *models.Phone, change documentChange) (*Service, *models.Phone, error) {
-	device, account := *phone.Device, *phone.Account
-	out := &models.Phone{Device: &device, Account: &account}
-	err := errors.Join(
-		device.SetDocument(change(LayerDevice, device.Document.Clone())),
-		account.SetDocument(change(LayerAccount, account.Document.Clone())),
-	)
+	account := *phone.Account
+	err := account.SetDocument(change(LayerAccount, account.Document.Clone()))
+	out, ownErr := changedPhone(phone, &account, LayerDevice, LayerOwner, change)
+	err = errors.Join(err, ownErr)
+	for _, l := range phone.Lines {
+		line, lineErr := changedPhone(l.Phone, &account, LayerLine, LayerLine, change)
+		out.Lines = append(out.Lines, models.Line{Number: l.Number, Phone: line})
+		err = errors.Join(err, lineErr)
+	}
 	ownerID := ""
 	if phone.Owner != nil {
-		owner := *phone.Owner
-		ownerID, out.Owner = owner.ID, &owner
-		err = errors.Join(err, owner.SetDocument(change(LayerOwner, owner.Document.Clone())))
+		ownerID = phone.Owner.ID
 	}
 	other := s.with(s.Catalog().withDefaults(change))
 	other.store = changedStore{Store: s.store, change: change, ownerID: ownerID}
 	return other, out, err
+}
+
+// changedPhone is a device and its owner with changed documents.
+func changedPhone(phone *models.Phone, account *models.Account, deviceLayer, ownerLayer string, change documentChange) (*models.Phone, error) {
+	device := *phone.Device
+	out := &models.Phone{Device: &device, Account: account, Firmware: phone.Firmware}
+	err := device.SetDocument(change(deviceLayer, device.Document.Clone()))
+	if phone.Owner == nil {
+		return out, err
+	}
+	owner := *phone.Owner
+	out.Owner = &owner
+	return out, errors.Join(err, owner.SetDocument(change(ownerLayer, owner.Document.Clone())))
 }
 
 // withDefaults is the catalog with the defaults of its manifests changed.

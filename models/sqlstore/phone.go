@@ -32,9 +32,9 @@ func prefixed(table, columns string) string {
 	return strings.Join(list, ", ")
 }
 
-// PhoneByMAC finds the phone with this hardware address.
+// PhoneByMAC finds the phone with this hardware address, and its lines.
 func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
-	return s.takePhone(ctx, "phone by MAC", "d.mac = ?", mac.String())
+	return s.withLines(ctx, func() (*models.Phone, error) { return s.takePhone(ctx, "phone by MAC", "d.mac = ?", mac.String()) })
 }
 
 // PhoneByAOR finds the phone that registers as username in realm, both
@@ -50,9 +50,40 @@ func (s *Store) PhoneByUsername(ctx context.Context, accountID, username string)
 	return s.takePhone(ctx, "phone by username", "d.sip_username = ? AND d.account_id = ?", strings.ToLower(username), accountID)
 }
 
-// PhoneByID finds the phone of a device record.
+// PhoneByID finds the phone of a device record, and its lines.
 func (s *Store) PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error) {
-	return s.takePhone(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)
+	return s.withLines(ctx, func() (*models.Phone, error) {
+		return s.takePhone(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)
+	})
+}
+
+// withLines adds what the phone's document names as further lines: devices of
+// its account. What is none is left out.
+func (s *Store) withLines(ctx context.Context, take func() (*models.Phone, error)) (*models.Phone, error) {
+	phone, err := take()
+	if err != nil || len(phone.Device.Provision.Lines) == 0 {
+		return phone, err
+	}
+	var ids []string
+	for _, line := range phone.Device.Provision.Lines {
+		ids = append(ids, line.DeviceID)
+	}
+	var rows []phoneRow
+	if err := s.db.WithContext(ctx).Raw(phoneQuery+"d.account_id = ? AND d.id IN ?", phone.Account.ID, ids).Scan(&rows).Error; err != nil {
+		return nil, storeErr("lines of a phone", err)
+	}
+	devices := map[string]*models.Phone{}
+	for _, row := range rows {
+		if devices[row.Device.ID], err = s.phone(row); err != nil {
+			return nil, err
+		}
+	}
+	for _, line := range phone.Device.Provision.Lines {
+		if device := devices[line.DeviceID]; device != nil && device.Device.ID != phone.Device.ID {
+			phone.Lines = append(phone.Lines, models.Line{Number: line.Number, Phone: device})
+		}
+	}
+	return phone, nil
 }
 
 func (s *Store) takePhone(ctx context.Context, op, where string, args ...any) (*models.Phone, error) {

@@ -169,6 +169,47 @@ func TestDeviceRoundTrip(t *testing.T) {
 	})
 }
 
+func TestLinesOfAPhone(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
+		u := &models.User{AccountID: a.ID, Document: models.Document{"first_name": "Ann"}}
+		if err := s.CreateUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		owned := createDevice(t, s, a.ID, `{"name":"owned","owner_id":"`+u.ID+`","sip":{"username":"ann","password":"s3cret-1"}}`)
+		bare := createDevice(t, s, a.ID, `{"name":"bare","provision":{"lines":{"2":"`+owned.ID+`"}}}`)
+		foreign := createDevice(t, s, other.ID, `{"name":"foreign","sip":{"username":"eve","password":"s3cret-2"}}`)
+		self := models.NewID()
+		d := newDevice(t, a.ID, `{"name":"desk","mac_address":"001565aabbcc","sip":{"username":"desk"},"provision":{"lines":{
+			"12":"`+owned.ID+`","3":"`+bare.ID+`","4":"`+foreign.ID+`","5":"`+models.NewID()+`","02":"`+owned.ID+`","1":"`+owned.ID+`","301":"`+owned.ID+`","6":7,"7":"`+self+`"}}}`)
+		d.ID = self
+		if err := s.CreateDevice(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		mac, _ := d.MAC()
+		for how, take := range map[string]func() (*models.Phone, error){
+			"MAC": func() (*models.Phone, error) { return s.PhoneByMAC(t.Context(), mac) },
+			"id":  func() (*models.Phone, error) { return s.PhoneByID(t.Context(), a.ID, d.ID) },
+		} {
+			phone, err := take()
+			if err != nil || len(phone.Lines) != 2 {
+				t.Fatalf("by %s: got %+v, %v; want two lines", how, phone, err)
+			}
+			third, twelfth := phone.Lines[0], phone.Lines[1]
+			if third.Number != 3 || third.Phone.Device.ID != bare.ID || third.Phone.Owner != nil || len(third.Phone.Lines) != 0 {
+				t.Errorf("by %s: line %+v, want number 3 of the bare device", how, third)
+			}
+			if twelfth.Number != 12 || twelfth.Phone.Device.SIP.Password.Reveal() != "s3cret-1" || twelfth.Phone.Owner == nil ||
+				twelfth.Phone.Owner.ID != u.ID || twelfth.Phone.Account.ID != a.ID {
+				t.Errorf("by %s: line %+v, want number 12 with owner and password", how, twelfth)
+			}
+		}
+		if phone, err := s.PhoneByAOR(t.Context(), "desk", "acme.example.com"); err != nil || len(phone.Lines) != 0 {
+			t.Errorf("by AOR: %+v, %v; want no lines", phone, err)
+		}
+	})
+}
+
 func TestSecretsAreSealed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.db")
 	s := sqlstoretest.Open(t, "sqlite:"+path)
