@@ -54,6 +54,8 @@ type FileRule struct {
 	ContentType string `yaml:"content_type"`
 	Settings    bool   `yaml:"settings"` // carries the device's settings: counts for its provision state
 
+	Phonebook bool `yaml:"phonebook"` // has the account's users in it: phonebook.entries
+
 	// A phone may store the file itself. What it stored is served back to it as
 	// it is, and wins over the template; a rule without a template has nothing
 	// before.

@@ -23,6 +23,10 @@ const cacheBytes = 64 << 20
 type Store interface {
 	// UsersByID returns those of the users that exist.
 	UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error)
+	// Users lists users of an account by ascending id from the one that follows after.
+	Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error)
+	// UserRevisions lists the ids and revisions of users of an account, by id.
+	UserRevisions(ctx context.Context, accountID string, limit int) ([]models.Meta, error)
 	// LastFetches returns the newest GET of each file of a device, under the
 	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
@@ -178,9 +182,15 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	for _, u := range users {
 		k.document(u.Meta)
 	}
+	if err := s.phonebookKey(ctx, k, phone.Account.ID, rule); err != nil {
+		return File{}, err
+	}
 	f, err := s.cached(ctx, k, func() (File, error) {
 		in, err := b.deviceInput(phone, users, s.opts.Registrar)
 		if err != nil {
+			return File{}, err
+		}
+		if in.phonebook, err = s.phonebook(ctx, phone.Account.ID, rule); err != nil {
 			return File{}, err
 		}
 		mac, _ := phone.Device.MAC()
@@ -198,8 +208,15 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 	b := c.brands[file.brand]
 	k := s.newKey(c, b.Brand, file.rule.Role, name, firmware)
 	k.document(account.Meta)
+	if err := s.phonebookKey(ctx, k, account.ID, file.rule); err != nil {
+		return File{}, err
+	}
 	f, err := s.cached(ctx, k, func() (File, error) {
 		in := b.commonInput(account, file.model)
+		var err error
+		if in.phonebook, err = s.phonebook(ctx, account.ID, file.rule); err != nil {
+			return File{}, err
+		}
 		in.now = s.opts.Now()
 		in.firmware = firmware
 		in.server.URL = s.URL(account)

@@ -33,6 +33,25 @@ func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mod
 	return found, s.err
 }
 
+func (s *fakeStore) Users(_ context.Context, _, after string, limit int) ([]*models.User, error) {
+	var found []*models.User
+	for _, u := range s.users {
+		if u.ID > after && len(found) < limit {
+			found = append(found, u)
+		}
+	}
+	s.calls++
+	return found, s.err
+}
+
+func (s *fakeStore) UserRevisions(context.Context, string, int) ([]models.Meta, error) {
+	var found []models.Meta
+	for _, u := range s.users {
+		found = append(found, u.Meta)
+	}
+	return found, s.err
+}
+
 func (s *fakeStore) LastFirmware(context.Context, string) (string, error) { return s.firmware, s.err }
 
 func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
@@ -129,6 +148,65 @@ func TestFirmware(t *testing.T) {
 	}
 	store.err = models.ErrUnavailable
 	if _, err := s.DeviceFile(t.Context(), acmePhone(t), "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
+		t.Errorf("store down: got %v", err)
+	}
+}
+
+// The phonebook is in the files that say so, follows every change of a user,
+// and is not read again without one.
+func TestPhonebook(t *testing.T) {
+	manifest := strings.Replace(acmeManifest, "files:\n", `files:
+  - {role: book, path: "{mac}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
+  - {role: everybody, path: "m{number}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
+`, 1)
+	catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest, "acme/settings.tpl": "entries = {{ phonebook.entries|length }} {{ phonebook.url }}\n",
+		"acme/book.tpl": "name = {{ phonebook.name }}\n{% for e in phonebook.entries %}e{{ forloop.Counter }} = {{ e.number }} {{ e.name }}/{{ e.first_name }}/{{ e.last_name }}\n{% endfor %}"})
+	user := func(n int, text string) *models.User { return newUser(t, fmt.Sprintf("%032d", n), text) }
+	store := &fakeStore{users: []*models.User{
+		user(1, `{"first_name": "zoe", "last_name": "Ray", "presence_id": "1003@acme.example.com"}`),
+		user(2, `{"first_name": "Ann", "presence_id": "1001"}`),
+		user(3, `{"first_name": "Hidden", "presence_id": "1004", "contact_list": {"exclude": true}}`),
+		user(4, `{"first_name": "No extension"}`),
+		user(5, `{"presence_id": "1005"}`),
+	}}
+	s := NewService(store, catalog, Options{BaseURL: "http://host"})
+	get := func(name string) string {
+		t.Helper()
+		f, err := s.DeviceFile(t.Context(), acmePhone(t), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(f.Body)
+	}
+	want := "name = Acme\ne1 = 1001 Ann/Ann/\ne2 = 1003 zoe Ray/zoe/Ray\n"
+	for _, name := range []string{"001122334455-book.txt", "m11-book.txt"} {
+		if got := get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	if got := get("001122334455.txt"); got != "entries = 0 http://host/p/token/001122334455-book.txt\n" {
+		t.Errorf("a file without the phonebook: %q", got)
+	}
+	calls := store.calls
+	if got := get("m11-book.txt"); got != want || store.calls != calls {
+		t.Errorf("again: %q after %d reads of users, want none", got, store.calls-calls)
+	}
+	store.users[1].Revision = "2-u"
+	if err := store.users[1].SetDocument(document(t, `{"first_name": "Eve", "presence_id": "1001"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := get("m11-book.txt"); !strings.Contains(got, "e1 = 1001 Eve/") {
+		t.Errorf("after a change: %q", got)
+	}
+	store.users = nil
+	for n := range 1200 {
+		store.users = append(store.users, user(n, fmt.Sprintf(`{"first_name": "U%05d", "presence_id": "%d"}`, 2000-n, n)))
+	}
+	if got := get("m11-book.txt"); strings.Count(got, "\n") != 1001 || !strings.Contains(got, "e1 = 1199 U00801/") || !strings.Contains(got, "e1000 = 200 U01800/") {
+		t.Errorf("of 1200 users: %d lines", strings.Count(got, "\n"))
+	}
+	store.err = models.ErrUnavailable
+	if _, err := s.CommonFile(t.Context(), acmePhone(t).Account, "", "m11-book.txt"); !errors.Is(err, models.ErrUnavailable) {
 		t.Errorf("store down: got %v", err)
 	}
 }

@@ -147,6 +147,18 @@ func (s sampleStore) UsersByID(_ context.Context, _ string, ids []string) ([]*mo
 	return found, nil
 }
 
+// Users lists users of the sample by id.
+func (s sampleStore) Users(_ context.Context, _, after string, limit int) ([]*models.User, error) {
+	users := slices.SortedFunc(slices.Values(s.sample.users), func(a, b *models.User) int { return strings.Compare(a.ID, b.ID) })
+	users = slices.DeleteFunc(users, func(u *models.User) bool { return u.ID <= after })
+	return users[:min(len(users), limit)], nil
+}
+
+// UserRevisions knows none: a trial keeps nothing.
+func (sampleStore) UserRevisions(context.Context, string, int) ([]models.Meta, error) {
+	return nil, nil
+}
+
 // LastFirmware knows none: a sample's phone tells its own.
 func (sampleStore) LastFirmware(context.Context, string) (string, error) { return "", nil }
 

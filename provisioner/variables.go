@@ -184,6 +184,18 @@ var variableGroups = []variableGroup{
 		{"phone.firmware", typeText, "version as the phone tells it in this request, or told it last; empty when it never did", "108.86.0.20"},
 		{"phone.generation", typeInt, "the generation of the firmware, by the manifest; 0 when not known: write for current firmware then", "86"},
 	}},
+	{"Phonebook", "", []variable{
+		{"phonebook", typeObject, "", ""},
+		{"phonebook.name", typeText, "the account's name", "Acme"},
+		{"phonebook.url", typeText, "where the phone finds the file with the entries: the first that says `phonebook: true`; empty when there is none",
+			"http://phones.example.com:8080/p/.../phonebook.xml"},
+		{"phonebook.entries", typeList, "users with a name and a `presence_id` who do not say `contact_list.exclude`, by name; at most 1,000, of the account's first " +
+			"10,000 users; only in files that say `phonebook: true`", ""},
+		{"phonebook.entries[].name", typeText, "the user's label", "Ann Lee"},
+		{"phonebook.entries[].number", typeText, "`presence_id` without realm", "1001"},
+		{"phonebook.entries[].first_name", typeText, "", "Ann"},
+		{"phonebook.entries[].last_name", typeText, "", "Lee"},
+	}},
 	{"The phone itself", "", []variable{
 		{"security", typeObject, "how the phone's own pages and menus are locked", ""},
 		{"security.admin_name", typeText, "`provision.admin_name`", "admin"},

@@ -36,6 +36,7 @@ func sampleView(t *testing.T, s sample) view {
 	in.model.Lines++ // one more than it has devices for
 	in.now = sampleNow
 	in.firmware = "86.1"
+	in.phonebook = phonebookEntries(s.users)
 	in.server = server{URL: sampleFolder, Username: "001122334455", Password: phone.Device.HTTPPassword}
 	return newView(in, func(s string) string { return s })
 }
@@ -159,7 +160,7 @@ func spoken(path string) string {
 // elementNames are what the guide calls the elements of lists.
 var elementNames = map[string]string{
 	"lines": "line", "lines[].servers": "registrar", "codecs.on": "codec", "codecs.off": "codec",
-	"unused_lines": "number", "keys.line": "key", "keys.expansion": "module", "keys.combo": "key", "assets.ringtones": "ringtone",
+	"unused_lines": "number", "keys.line": "key", "keys.expansion": "module", "phonebook.entries": "entry", "keys.combo": "key", "assets.ringtones": "ringtone",
 }
 
 func quoted(example string) string {

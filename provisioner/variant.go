@@ -78,7 +78,15 @@ type changedStore struct {
 
 // UsersByID reads users and changes their documents.
 func (s changedStore) UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error) {
-	users, err := s.Store.UsersByID(ctx, accountID, ids)
+	return s.changed(s.Store.UsersByID(ctx, accountID, ids))
+}
+
+// Users reads users and changes their documents.
+func (s changedStore) Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error) {
+	return s.changed(s.Store.Users(ctx, accountID, after, limit))
+}
+
+func (s changedStore) changed(users []*models.User, err error) ([]*models.User, error) {
 	if err != nil {
 		return nil, err
 	}

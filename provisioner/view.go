@@ -33,6 +33,8 @@ type viewInput struct {
 	server   server
 	now      time.Time
 	firmware string // version that the phone has, "" = not known
+
+	phonebook []phonebookEntry // only for files with the phonebook in them
 }
 
 // newView lays out the input for templates and escapes it.
@@ -52,6 +54,7 @@ func newView(in viewInput, escape func(string) string) view {
 		"server":       in.serverView(),
 		"model":        in.modelView(),
 		"phone":        view{"firmware": in.firmware, "generation": in.brand.generationOf(in.firmware)},
+		"phonebook":    in.phonebookView(),
 		"security":     in.securityView(),
 		"web":          view{"enabled": in.settings.document.Flag("provision.web_ui", true)},
 		"logs":         in.logsView(),

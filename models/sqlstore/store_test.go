@@ -210,6 +210,28 @@ func TestLinesOfAPhone(t *testing.T) {
 	})
 }
 
+func TestUserRevisions(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
+		var want []models.Meta
+		for _, account := range []string{a.ID, a.ID, other.ID} {
+			u := &models.User{AccountID: account, Document: models.Document{"first_name": "Ann"}}
+			if err := s.CreateUser(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			if account == a.ID {
+				want = append(want, models.Meta{ID: u.ID, Revision: u.Revision})
+			}
+		}
+		slices.SortFunc(want, func(x, y models.Meta) int { return strings.Compare(x.ID, y.ID) })
+		for limit, want := range map[int][]models.Meta{10: want, 1: want[:1]} {
+			if got, err := s.UserRevisions(t.Context(), a.ID, limit); err != nil || !cmp.Equal(got, want) {
+				t.Errorf("at most %d: got %v, %v; want %v", limit, got, err, want)
+			}
+		}
+	})
+}
+
 func TestSecretsAreSealed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.db")
 	s := sqlstoretest.Open(t, "sqlite:"+path)

@@ -74,6 +74,15 @@ func (s *Store) ListUsers(ctx context.Context, accountID string, l models.Listin
 	return convert(rows, s.user)
 }
 
+// UserRevisions lists ids and revisions of an account's users by ascending id,
+// at most limit of them.
+func (s *Store) UserRevisions(ctx context.Context, accountID string, limit int) ([]models.Meta, error) {
+	var users []models.Meta
+	err := s.db.WithContext(ctx).Model(&userRow{}).Select("id, revision").Where("account_id = ?", accountID).
+		Order("id").Limit(limit).Scan(&users).Error
+	return users, storeErr("revisions of users", err)
+}
+
 // UsersByID reads the named users of an account by ascending id; ids that name
 // none are left out.
 func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error) {
