@@ -55,3 +55,9 @@ dialplan.digitmap.enable = {% if dialplan.digitmap %}1{% else %}0{% endif %}
 dialplan.digitmap.string = {{ dialplan.digitmap|default:"%NULL%" }}
 dialplan.digitmap.interdigit_long_timer = {{ dialplan.timeout }}
 phone_setting.inter_digit_time = {{ dialplan.timeout }}
+{%- comment %}The account's users, to be searched on the phone and found by their number when they call.{% endcomment %}
+features.remote_phonebook.enable = {% if phonebook.url %}1{% else %}0{% endif %}
+remote_phonebook.data.1.url = {{ phonebook.url|default:"%NULL%" }}
+remote_phonebook.data.1.name = {{ phonebook.name|default:"%NULL%" }}
+remote_phonebook.data.1.username = {{ server.username|default:"%NULL%" }}
+remote_phonebook.data.1.password = {{ server.password|default:"%NULL%" }}

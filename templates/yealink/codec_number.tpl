@@ -1,3 +1,5 @@
+{%- comment %}Opus has no number. Where it is all that is wanted, G.711 stands in: a phone needs one.{% endcomment %}
+{%- if codec.code == "pcmu" and line.codecs.on|length == 1 and line.codecs.on.0.code == "opus" %}{% set enabled = 1 %}{% set priority = 1 %}{% endif %}
 {%- set slot = 0 %}
 {%- if codec.code == "pcmu" %}{% set slot = 1 %}{% set payload = "PCMU" %}{% set rtp = 0 %}
 {%- elif codec.code == "pcma" %}{% set slot = 2 %}{% set payload = "PCMA" %}{% set rtp = 8 %}

@@ -2,8 +2,8 @@
 The phone itself: who may change it, its network, logs and software, and where it fetches and stores files.
 A name with a colon in it would break the lines with the passwords.
 {%- endcomment %}
-{%- set admin = security.admin_name|cut:":" %}
-{%- set user = security.user_name|cut:":" %}
+{%- set admin = security.admin_name|cut:":"|default:"admin" %}
+{%- set user = security.user_name|cut:":"|default:"user" %}
 {%- if security.admin_password %}
 {{ static }}security.user_name.admin = {{ admin }}
 {{ static }}security.user_name.user = {{ user }}
@@ -12,11 +12,16 @@ A name with a colon in it would break the lines with the passwords.
 {%- endif %}
 {{ static }}wui.http_enable = {% if web.enabled %}1{% else %}0{% endif %}
 {{ static }}wui.https_enable = {% if web.enabled %}1{% else %}0{% endif %}
+{%- comment %}
+A phone can be cut off by these, so a VLAN that somebody set at the phone stays until a document speaks of provision.network.
+{%- endcomment %}
+{%- if device.provision.network %}
 {{ static }}network.vlan.internet_port_enable = {% if network.vlan %}1{% else %}0{% endif %}
 {{ static }}network.vlan.internet_port_vid = {{ network.vlan|default:1 }}
 {{ static }}network.vlan.pc_port_enable = {% if network.vlan_pc %}1{% else %}0{% endif %}
 {{ static }}network.vlan.pc_port_vid = {{ network.vlan_pc|default:1 }}
 {{ static }}network.lldp.enable = {% if network.lldp %}1{% else %}0{% endif %}
+{%- endif %}
 {{ static }}network.qos.signaltos = {{ network.dscp_signalling }}
 {{ static }}network.qos.rtptos = {{ network.dscp_audio }}
 {{ static }}firmware.url = {{ firmware.url|default:"%NULL%" }}

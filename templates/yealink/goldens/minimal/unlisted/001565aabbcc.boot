@@ -1,0 +1,4 @@
+#!version:1.0.0.1
+include:config "001565aabbcc.cfg"
+# Parameters that no file names keep their values.
+overwrite_mode = 0
