@@ -45,14 +45,15 @@ func accountSummary(a *models.Account) map[string]any {
 // createAccount serves PUT /v2/accounts and PUT /v2/accounts/{A}: a child of
 // the token's account, or of {A}. The child's API key is random and only its
 // hash is kept; nobody can log in with it before PUT .../api_key makes another,
-// but tokens of the accounts above act on the child.
+// but tokens of the accounts above act on the child. Nobody chooses its id: under
+// that of an account that is gone there are entries of the audit.
 func (s *server) createAccount(ctx context.Context, r *request) (*answer, error) {
 	parent := cmp.Or(r.account, r.actor)
 	doc, err := r.document()
 	if err != nil {
 		return nil, err
 	}
-	id, idWrong := takeID(doc)
+	chosen := doc["id"]
 	if doc["realm"] == nil {
 		doc["realm"] = newRealm(parent.Realm)
 	}
@@ -60,12 +61,13 @@ func (s *server) createAccount(ctx context.Context, r *request) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
-	wrong.merge(idWrong)
+	if chosen != nil {
+		wrong.add("id", "invalid", "accounts get their ids here", detail{"cause": chosen})
+	}
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	a := &models.Account{Ancestors: append(parent.Ancestors[:len(parent.Ancestors):len(parent.Ancestors)], parent.ID)}
-	a.ID = id
 	if err := a.SetDocument(doc); err != nil {
 		return nil, err
 	}

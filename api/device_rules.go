@@ -42,7 +42,7 @@ func (rs rules) settleDevice(ctx context.Context, actor, account *models.Account
 	checkMobile(doc, old, actor, wrong)
 	checkSourceIP(doc, wrong)
 	checkDeviceType(doc, old, actor, wrong)
-	return wrong, rs.checkUnique(ctx, account.ID, doc, old, wrong)
+	return wrong, rs.checkUnique(ctx, account, doc, old, wrong)
 }
 
 // cleanMAC keeps what was sent when nothing of it is a hex digit: no MAC.
@@ -163,9 +163,9 @@ func checkDeviceType(doc models.Document, old *models.Device, actor *models.Acco
 
 // checkUnique asks the store who else has the document's unique values, when
 // they are new.
-func (rs rules) checkUnique(ctx context.Context, accountID string, doc models.Document, old *models.Device, wrong problems) error {
+func (rs rules) checkUnique(ctx context.Context, account *models.Account, doc models.Document, old *models.Device, wrong problems) error {
 	unique := uniqueMembers(doc)
-	candidate := &models.Device{AccountID: accountID}
+	candidate := &models.Device{AccountID: account.ID}
 	if old != nil {
 		if reflect.DeepEqual(uniqueMembers(old.Document), unique) {
 			return nil
@@ -175,7 +175,7 @@ func (rs rules) checkUnique(ctx context.Context, accountID string, doc models.Do
 	if err := candidate.SetDocument(unique); err != nil {
 		return err
 	}
-	taken, err := rs.store.DeviceTaken(ctx, candidate)
+	taken, err := rs.store.DeviceTaken(ctx, &models.Phone{Device: candidate, Account: account})
 	wrong.addTaken(taken, unique)
 	return err
 }

@@ -68,7 +68,7 @@ func (p problems) add(path, code, message string, d detail) {
 // addTaken reports the values of doc that belong to other documents.
 func (p problems) addTaken(list []*models.TakenError, doc models.Document) {
 	for _, t := range list {
-		p.add(t.Field, "unique", "already in use", detail{"cause": cmp.Or(t.Value, doc.Text(t.Field))})
+		p.add(t.Field, "unique", "already in use", detail{"cause": doc.Text(t.Field)})
 	}
 }
 
@@ -111,9 +111,6 @@ func nameTaken(err error, doc models.Document) error {
 		return err
 	}
 	value, ok := doc.Lookup(t.Field)
-	if !ok && t.Value != "" {
-		value, ok = t.Value, true // of a document that this one carries along
-	}
 	if !ok || t.Field == "id" {
 		return err
 	}

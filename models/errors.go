@@ -19,7 +19,6 @@ var (
 // record. It is an ErrTaken.
 type TakenError struct {
 	Field string // document member, dotted: "mac_address", "sip.username"
-	Value string // what is taken, where the document that was written cannot tell; else ""
 }
 
 func (e *TakenError) Error() string { return e.Field + " is taken" }

@@ -31,8 +31,8 @@ func (accountRow) TableName() string { return "accounts" }
 // CreateAccount stores a new account with the hash of its API key. It fills
 // the ID and the path token when they are empty. An account without ancestors
 // becomes the master account; when there is one already the error is a
-// TakenError of "master". A realm in use is a TakenError of "realm"; a parent
-// that does not exist is ErrNotFound.
+// TakenError of "master". A realm of another account, or of one of its devices,
+// is a TakenError of "realm"; a parent that does not exist is ErrNotFound.
 func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey models.Secret) error {
 	a.ID = cmp.Or(a.ID, models.NewID())
 	a.PathToken = cmp.Or(a.PathToken, models.NewToken())
@@ -50,6 +50,9 @@ func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey mod
 			if _, err := s.lockAccount(tx, a.ParentID()); err != nil {
 				return err
 			}
+		}
+		if err := s.claimForAccount(tx, a); err != nil {
+			return err
 		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
@@ -114,9 +117,9 @@ func (s *Store) ListAccounts(ctx context.Context, parentID string, l models.List
 
 // SaveAccount writes a over old, which it was made from, unless that is no
 // longer what is stored: ErrConflict. It fills a's Meta. A new realm is carried
-// over to the account's devices; where it belongs to another account already,
-// or holds one of their usernames, the error is a TakenError of "realm" or
-// "sip.username". Disabling an account ends its logins.
+// over to the account's devices; where it belongs to another account already, or
+// to one of its devices, the error is a TakenError of "realm". Disabling an
+// account ends its logins.
 func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 	a.Meta = old.Meta
 	a.Modified = s.now().UTC()
@@ -131,7 +134,7 @@ func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 			return err
 		}
 		if !strings.EqualFold(a.Realm, old.Realm) {
-			if err := moveDevices(tx, a); err != nil {
+			if err := s.moveRealm(tx, a); err != nil {
 				return err
 			}
 		}
@@ -148,56 +151,23 @@ func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 // documents know: a device's own realm may be spelled like its account's.
 const inAccountRealm = "JSON_EXTRACT(document, '$.sip.realm') IS NULL"
 
-// moveDevices puts the devices that name no realm of their own into the
-// account's.
-func moveDevices(tx *gorm.DB, a *models.Account) error {
-	taken, err := usernameTaken(tx, a)
-	if err != nil {
+// moveRealm puts an account, and its devices that name no realm of their own,
+// into another realm.
+func (s *Store) moveRealm(tx *gorm.DB, a *models.Account) error {
+	if err := s.claimForAccount(tx, a); err != nil {
 		return err
-	}
-	if taken != nil {
-		return taken
 	}
 	return tx.Model(&deviceRow{}).Where("account_id = ?", a.ID).Where(inAccountRealm).
 		Update("realm", strings.ToLower(a.Realm)).Error
 }
 
-// AccountTaken lists the values of a that must be unique and are not: its realm,
-// and the SIP usernames of its devices once they are in that realm.
+// AccountTaken lists the values of a that must be unique and are not: its realm.
 func (s *Store) AccountTaken(ctx context.Context, a *models.Account) ([]*models.TakenError, error) {
-	db := s.db.WithContext(ctx)
-	var taken []*models.TakenError
-	var others int64
-	err := db.Model(&accountRow{}).Where("realm = ? AND id <> ?", strings.ToLower(a.Realm), a.ID).Count(&others).Error
-	if err != nil {
+	taken, err := accountRealmTaken(s.db.WithContext(ctx), a)
+	if err != nil || !taken {
 		return nil, storeErr("account taken", err)
 	}
-	var foreign int64 // devices of other accounts that name the realm as theirs
-	err = db.Model(&deviceRow{}).Where("realm = ? AND account_id <> ?", strings.ToLower(a.Realm), a.ID).Limit(1).Count(&foreign).Error
-	if err != nil {
-		return nil, storeErr("account taken", err)
-	}
-	if others+foreign > 0 {
-		taken = append(taken, &models.TakenError{Field: "realm"})
-	}
-	username, err := usernameTaken(db, a)
-	if username != nil {
-		taken = append(taken, username)
-	}
-	return taken, storeErr("account taken", err)
-}
-
-// usernameTaken finds a device of the account that cannot follow it into its
-// realm, since another device has the username there; nil when all can.
-func usernameTaken(db *gorm.DB, a *models.Account) (*models.TakenError, error) {
-	var usernames []string
-	err := db.Model(&deviceRow{}).Where("account_id = ?", a.ID).Where(inAccountRealm).
-		Where(`EXISTS (SELECT 1 FROM devices o WHERE o.realm = ? AND o.sip_username = devices.sip_username AND o.id <> devices.id)`, strings.ToLower(a.Realm)).
-		Order("sip_username").Limit(1).Pluck("sip_username", &usernames).Error
-	if err != nil || len(usernames) == 0 {
-		return nil, err
-	}
-	return &models.TakenError{Field: "sip.username", Value: usernames[0]}, nil
+	return []*models.TakenError{{Field: "realm"}}, nil
 }
 
 // SetAPIKey gives an account another API key and ends the logins made with the
@@ -275,28 +245,6 @@ func (s *Store) auditContents(ctx context.Context, tx *gorm.DB, a *models.Accoun
 	return gone(auditedAccount(a))
 }
 
-// eachRow visits an account's rows of one table; visit gives their ids.
-func eachRow[Row any](tx *gorm.DB, accountID string, visit func(Row) (string, error)) error {
-	for after := ""; ; {
-		var rows []Row
-		err := tx.Where("account_id = ? AND id > ?", accountID, after).Order("id").Limit(rowBatch).Find(&rows).Error
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if after, err = visit(row); err != nil {
-				return err
-			}
-		}
-		if len(rows) < rowBatch {
-			return nil
-		}
-	}
-}
-
-// rowBatch is how many rows are held in memory when all of a table are visited.
-const rowBatch = 500
-
 // emptyAccount deletes what belongs to an account.
 func emptyAccount(tx *gorm.DB, id string) error {
 	devices := tx.Model(&deviceRow{}).Select("id").Where("account_id = ?", id)
@@ -311,28 +259,6 @@ func emptyAccount(tx *gorm.DB, id string) error {
 		}
 	}
 	return endAccountLogins(tx, id)
-}
-
-// lockAccount reads an account's row and keeps it from changing until the
-// transaction ends.
-func (s *Store) lockAccount(tx *gorm.DB, id string) (accountRow, error) {
-	var row accountRow
-	err := s.locking(tx).Where("id = ?", id).Take(&row).Error
-	return row, err
-}
-
-// realmOf reads an account's realm, which stays until the transaction ends.
-func (s *Store) realmOf(tx *gorm.DB, id string) (string, error) {
-	query := "SELECT realm FROM accounts WHERE id = ?"
-	if s.dialect == dialectMySQL {
-		query += " LOCK IN SHARE MODE"
-	}
-	var realm string
-	found := tx.Raw(query, id).Scan(&realm)
-	if found.Error == nil && found.RowsAffected == 0 {
-		return "", models.ErrNotFound
-	}
-	return realm, found.Error
 }
 
 // accountRow derives the columns from the document; the document is the truth.
@@ -382,41 +308,3 @@ func (s *Store) account(row accountRow) (*models.Account, error) {
 }
 
 func accountPlace(id string) string { return "accounts/" + id }
-
-func meta(id, revision string, created, modified int64) models.Meta {
-	return models.Meta{ID: id, Revision: revision, Created: fromMillis(created), Modified: fromMillis(modified)}
-}
-
-// convert turns rows into models.
-func convert[Row, Model any](rows []Row, one func(Row) (Model, error)) ([]Model, error) {
-	out := make([]Model, 0, len(rows))
-	for _, row := range rows {
-		m, err := one(row)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-// replace writes row over the stored row of a document, but only while that
-// still has the old revision: the check and the write are one statement.
-// Columns named by keep stay as they are.
-func replace(db *gorm.DB, old models.Meta, row any, keep ...string) error {
-	result := db.Model(row).Where("id = ? AND revision = ?", old.ID, old.Revision).
-		Select("*").Omit(append(keep, "id", "account_id", "created")...).Updates(row)
-	if result.Error == nil && result.RowsAffected == 0 {
-		return models.ErrConflict
-	}
-	return result.Error
-}
-
-// remove deletes the row of a document while it still has the revision.
-func remove(tx *gorm.DB, row any, m models.Meta) error {
-	deleted := tx.Where("id = ? AND revision = ?", m.ID, m.Revision).Delete(row)
-	if deleted.Error == nil && deleted.RowsAffected == 0 {
-		return models.ErrConflict
-	}
-	return deleted.Error
-}

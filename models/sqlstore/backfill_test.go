@@ -107,7 +107,7 @@ func (o older) check(t *testing.T, s *sqlstore.Store) {
 	}
 	for mdn, want := range map[string][]string{"+14155550100": {"mobile.mdn"}, "+14155550199": nil} {
 		d := newDevice(t, oldAccount, `{"name":"x","device_type":"mobile","mobile":{"mdn":"`+mdn+`"}}`)
-		taken, err := s.DeviceTaken(t.Context(), d)
+		taken, err := s.DeviceTaken(t.Context(), phoneOf(t, s, d))
 		var fields []string
 		for _, one := range taken {
 			fields = append(fields, one.Field)

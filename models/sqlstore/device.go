@@ -45,7 +45,7 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 }
 
 func (s *Store) insertDevice(ctx context.Context, tx *gorm.DB, d *models.Device, row deviceRow) error {
-	if err := s.settleRealm(tx, d, &row); err != nil {
+	if err := s.settleRealm(tx, d, &row, ""); err != nil {
 		return err
 	}
 	if err := tx.Create(&row).Error; err != nil {
@@ -74,9 +74,10 @@ func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, kee
 	err := s.transaction(ctx, "import devices", func(tx *gorm.DB) error {
 		taken := map[int]*models.TakenError{}
 		for i := range rows {
-			err := s.insertDevice(ctx, tx, devices[i], rows[i])
-			if field := takenField(err); err != nil && field != "" {
-				taken[i] = &models.TakenError{Field: field}
+			err := storeErr("import device", s.insertDevice(ctx, tx, devices[i], rows[i]))
+			var refused *models.TakenError
+			if errors.As(err, &refused) {
+				taken[i] = refused
 				continue
 			}
 			if err != nil {
@@ -147,7 +148,7 @@ func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	d.Revision = row.Revision
 	return s.transaction(ctx, "save device", func(tx *gorm.DB) error {
-		if err := s.settleRealm(tx, d, &row); err != nil {
+		if err := s.settleRealm(tx, d, &row, old.SIP.Realm); err != nil {
 			return err
 		}
 		if err := replace(tx, old.Meta, &row); err != nil {
@@ -179,37 +180,39 @@ func (s *Store) DeleteDevice(ctx context.Context, d *models.Device) error {
 	})
 }
 
-// DeviceTaken lists the values of d that must be unique and belong to another
-// device: its MAC anywhere, its SIP username in the account or realm, its SIP
-// source address and its mobile number anywhere. A realm of its own must not be
-// another account's: it could take the names of that account's devices.
-func (s *Store) DeviceTaken(ctx context.Context, d *models.Device) ([]*models.TakenError, error) {
-	account, err := s.Account(ctx, d.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	row := deviceColumns(d)
-	row.Realm = (&models.Phone{Device: d, Account: account}).Realm()
+// DeviceTaken lists the values of a phone's device that must be unique and
+// belong to another device: its MAC anywhere, its SIP username in the account or
+// realm, its SIP source address and its mobile number anywhere. A realm of its
+// own must not be another account's: it could take the names of that account's
+// devices.
+func (s *Store) DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.TakenError, error) {
+	d, row := p.Device, deviceColumns(p.Device)
 	var taken []*models.TakenError
-	check := func(field string, value *string, table any, where string, args ...any) error {
-		if value == nil {
-			return nil
+	for _, unique := range []struct {
+		field string
+		value *string
+		table any
+		where string
+		args  []any
+	}{
+		{"mac_address", row.MAC, &deviceRow{}, "mac = ?", []any{row.MAC}},
+		{"sip.username", row.SIPUsername, &deviceRow{}, "sip_username = ? AND (account_id = ? OR realm = ?)", []any{row.SIPUsername, p.Account.ID, p.Realm()}},
+		{"sip.realm", optional(d.SIP.Realm), &accountRow{}, "realm = ? AND id <> ?", []any{p.Realm(), p.Account.ID}},
+		{"sip.ip", row.SIPIP, &deviceRow{}, "sip_ip = ?", []any{row.SIPIP}},
+		{"mobile.mdn", row.MobileMDN, &deviceRow{}, "mobile_mdn = ?", []any{row.MobileMDN}},
+	} {
+		if unique.value == nil {
+			continue
 		}
-		var others int64
-		err := s.db.WithContext(ctx).Model(table).Where("id <> ?", d.ID).Where(where, args...).Count(&others).Error
-		if others > 0 {
-			taken = append(taken, &models.TakenError{Field: field})
+		others, err := exists(s.db.WithContext(ctx).Model(unique.table).Where("id <> ?", d.ID).Where(unique.where, unique.args...))
+		if err != nil {
+			return nil, storeErr("device taken", err)
 		}
-		return err
+		if others {
+			taken = append(taken, &models.TakenError{Field: unique.field})
+		}
 	}
-	err = cmp.Or(
-		check("mac_address", row.MAC, &deviceRow{}, "mac = ?", row.MAC),
-		check("sip.username", row.SIPUsername, &deviceRow{}, "sip_username = ? AND (account_id = ? OR realm = ?)", row.SIPUsername, row.AccountID, row.Realm),
-		check("sip.realm", optional(d.SIP.Realm), &accountRow{}, "realm = ? AND id <> ?", row.Realm, row.AccountID),
-		check("sip.ip", row.SIPIP, &deviceRow{}, "sip_ip = ?", row.SIPIP),
-		check("mobile.mdn", row.MobileMDN, &deviceRow{}, "mobile_mdn = ?", row.MobileMDN),
-	)
-	return taken, storeErr("device taken", err)
+	return taken, nil
 }
 
 // deviceRow is the whole row: the derived columns and the sealed document.
@@ -252,10 +255,25 @@ func deviceColumns(d *models.Device) deviceRow {
 
 // settleRealm derives the realm, the account's unless the device names its own,
 // from the account as it stays until the transaction ends: no device is left in
-// a realm that its account has left.
-func (s *Store) settleRealm(tx *gorm.DB, d *models.Device, row *deviceRow) error {
-	realm, err := s.realmOf(tx, d.AccountID)
-	row.Realm = strings.ToLower(cmp.Or(d.SIP.Realm, realm))
+// a realm that its account has left. A realm of its own that it did not have
+// before must not be another account's.
+func (s *Store) settleRealm(tx *gorm.DB, d *models.Device, row *deviceRow, before string) error {
+	realm, err := s.holdAccount(tx, d.AccountID)
+	if err != nil {
+		return err
+	}
+	own := strings.ToLower(d.SIP.Realm)
+	row.Realm = cmp.Or(own, realm)
+	if own == "" || own == strings.ToLower(before) {
+		return nil
+	}
+	if err := s.claimRealms(tx, own); err != nil {
+		return err
+	}
+	taken, err := exists(tx.Model(&accountRow{}).Where("realm = ? AND id <> ?", own, d.AccountID))
+	if err == nil && taken {
+		return &models.TakenError{Field: "sip.realm"}
+	}
 	return err
 }
 

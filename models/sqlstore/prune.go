@@ -25,6 +25,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 	err := errors.Join(
 		pruneRows[string](ctx, s, &tokenRow{}, "token_hash", "expires", now),
 		pruneRows[string](ctx, s, &registrationRow{}, "device_id", "expires", now),
+		pruneRows[string](ctx, s, &realmClaimRow{}, "realm", "claimed", now.Add(-claimLife)),
 	)
 	if keep.History > 0 {
 		old := now.Add(-keep.History)

@@ -94,12 +94,6 @@ func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) err
 	})
 }
 
-// lockDevice makes other updates of the device wait for this transaction.
-func (s *Store) lockDevice(tx *gorm.DB, deviceID string) error {
-	var device deviceRow
-	return s.locking(tx).Select("id").Where("id = ?", deviceID).Take(&device).Error
-}
-
 func replaceBindings(tx *gorm.DB, deviceID string, remaining []models.Binding) error {
 	if err := tx.Where("device_id = ?", deviceID).Delete(&registrationRow{}).Error; err != nil {
 		return err

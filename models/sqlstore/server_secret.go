@@ -118,12 +118,3 @@ func (s *Store) markUsers(tx *gorm.DB, key models.Secret) error {
 }
 
 func secretPlace(name string) string { return "server_secrets/" + name }
-
-// locking makes a read wait for other writers of the rows, and them for this
-// transaction. SQLite has let only one writer in already.
-func (s *Store) locking(tx *gorm.DB) *gorm.DB {
-	if s.dialect == dialectMySQL {
-		return tx.Clauses(clause.Locking{Strength: "UPDATE"})
-	}
-	return tx
-}

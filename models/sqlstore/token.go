@@ -90,16 +90,6 @@ func (s *Store) auditLogin(ctx context.Context, tx *gorm.DB, t *models.Token) er
 	return s.audit(ctx, tx, models.LoginEntry(models.ActionLogin, t.AccountID, t.OwnerID, t.Method))
 }
 
-// lockRevision holds a document still while it has the revision; ErrConflict
-// when it has another or is gone.
-func (s *Store) lockRevision(tx *gorm.DB, row any, m models.Meta) error {
-	found := s.locking(tx).Model(row).Select("id").Where("id = ? AND revision = ?", m.ID, m.Revision).Limit(1).Find(row)
-	if found.Error == nil && found.RowsAffected == 0 {
-		return models.ErrConflict
-	}
-	return found.Error
-}
-
 // Token finds the login of a token, expired or not; ErrNotFound when unknown.
 func (s *Store) Token(ctx context.Context, token models.Secret) (*models.Token, error) {
 	var row tokenRow

@@ -29,8 +29,9 @@ type userRow struct {
 
 func (userRow) TableName() string { return "users" }
 
-// CreateUser stores a new user and fills its ID when empty. A username in use
-// in the account is a TakenError of "username", an id in use one of "id".
+// CreateUser stores a new user and fills its ID when empty. Its account must
+// exist (ErrNotFound). A username in use in the account is a TakenError of
+// "username", an id in use one of "id".
 func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	u.ID = cmp.Or(u.ID, models.NewID())
 	u.Created = s.now().UTC()
@@ -42,6 +43,9 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	row.Revision = nextRevision("", row.Document)
 	u.Revision = row.Revision
 	return s.transaction(ctx, "create user", func(tx *gorm.DB) error {
+		if _, err := s.holdAccount(tx, u.AccountID); err != nil {
+			return err
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -110,6 +114,9 @@ func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	u.Revision = row.Revision
 	return s.transaction(ctx, "save user", func(tx *gorm.DB) error {
+		if _, err := s.holdAccount(tx, u.AccountID); err != nil {
+			return err
+		}
 		if err := replace(tx, old.Meta, &row); err != nil {
 			return err
 		}
@@ -147,13 +154,12 @@ func (s *Store) UserTaken(ctx context.Context, u *models.User) ([]*models.TakenE
 		if unique.value == "" {
 			continue
 		}
-		var others int64
-		err := s.db.WithContext(ctx).Model(&userRow{}).
-			Where("account_id = ? AND id <> ?", u.AccountID, u.ID).Where(unique.column+" = ?", unique.value).Count(&others).Error
+		others, err := exists(s.db.WithContext(ctx).Model(&userRow{}).
+			Where("account_id = ? AND id <> ?", u.AccountID, u.ID).Where(unique.column+" = ?", unique.value))
 		if err != nil {
 			return nil, storeErr("user taken", err)
 		}
-		if others > 0 {
+		if others {
 			taken = append(taken, &models.TakenError{Field: unique.field})
 		}
 	}
