@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -201,24 +202,19 @@ type UserAgent struct {
 	MAC      models.MAC // zero when it does not tell
 }
 
-// userAgent reads a User-Agent by the first pattern of any brand that finds a
-// firmware in it.
+// userAgent reads a User-Agent by the first pattern of any brand that fits.
 func (c *Catalog) userAgent(header string) UserAgent {
 	if len(header) > maxUserAgent {
 		return UserAgent{}
 	}
 	for _, brand := range c.Brands() {
 		for _, re := range c.brands[brand].userAgents {
-			group := func(name string) string {
-				if match, i := re.FindStringSubmatch(header), re.SubexpIndex(name); match != nil && i >= 0 {
-					return match[i]
-				}
-				return ""
+			match := re.FindStringSubmatch(header)
+			if match == nil {
+				continue
 			}
-			if firmware := group("firmware"); firmware != "" {
-				mac, _ := models.ParseMAC(group("mac")) // many are malformed: then none
-				return UserAgent{firmware, mac}
-			}
+			mac, _ := models.ParseMAC(group(re, match, "mac")) // many are malformed: then none
+			return UserAgent{group(re, match, "firmware"), mac}
 		}
 	}
 	return UserAgent{}
@@ -236,6 +232,14 @@ func (b *brand) generationOf(firmware string) int {
 	}
 	n, _ := strconv.ParseUint(match[1], 10, 16)
 	return int(n)
+}
+
+// group is what a named group of a pattern matched, "" when it has no such group.
+func group(re *regexp.Regexp, match []string, name string) string {
+	if i := re.SubexpIndex(name); i >= 0 {
+		return match[i]
+	}
+	return ""
 }
 
 // maxUserAgent is the longest header that is looked at, in bytes.

@@ -27,14 +27,8 @@ func (c *Catalog) Identify(userAgent string) Identity {
 			if match == nil {
 				continue
 			}
-			group := func(name string) string {
-				if i := re.SubexpIndex(name); i >= 0 {
-					return match[i]
-				}
-				return ""
-			}
-			m := b.model("", group("model"))
-			return Identity{Brand: name, Family: m.Family, Model: m.Name, Firmware: group("firmware")}
+			m := b.model("", group(re, match, "model"))
+			return Identity{Brand: name, Family: m.Family, Model: m.Name, Firmware: group(re, match, "firmware")}
 		}
 	}
 	return Identity{}

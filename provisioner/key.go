@@ -126,6 +126,7 @@ type lineKey struct {
 	Label    string
 	Nth      int // among the keys with a function other than line, from 1; 0 for the rest
 	Line     int // SIP line that it belongs to, from 1
+	OfCode   int // among the keys with the same code, from 1; 0 for those without
 }
 
 // placeKeys puts combo and feature keys on the physical keys. A combo key
@@ -139,14 +140,23 @@ func (r KeyRules) placeKeys(combos, features []key, count int) []lineKey {
 	r.Combo.place(keys, combos)
 	r.Combo.place(keys, []key{{Number: 1 - r.Combo.First, Type: models.KeyLine, Line: 1}})
 	r.Feature.place(keys, features)
-	nth := 0
+	countKeys(keys)
+	return keys
+}
+
+// countKeys numbers the keys that have a function.
+func countKeys(keys []lineKey) {
+	nth, ofCode := 0, map[string]int{}
 	for i := range keys {
 		if keys[i].Type != keyNone && keys[i].Type != models.KeyLine {
 			nth++
 			keys[i].Nth = nth
 		}
+		if code := keys[i].Code; code != "" {
+			ofCode[code]++
+			keys[i].OfCode = ofCode[code]
+		}
 	}
-	return keys
 }
 
 func (r KeyRule) place(keys []lineKey, assigned []key) {

@@ -60,7 +60,7 @@ func TestPlaceKeys(t *testing.T) {
 		Feature: KeyRule{First: 2, Codes: map[string]string{"presence": "f16"}},
 	}
 	none := func(position int) lineKey { return lineKey{Position: position, Type: keyNone, Line: 1} }
-	firstLine := lineKey{Position: 1, Type: "line", Code: "15", Line: 1}
+	firstLine := lineKey{Position: 1, Type: "line", Code: "15", Line: 1, OfCode: 1}
 	blf := func(number int) key {
 		return key{Number: number, Type: "presence", Value: "1001", Label: "Ann", Line: 2}
 	}
@@ -72,12 +72,12 @@ func TestPlaceKeys(t *testing.T) {
 	}{
 		{"nothing assigned", nil, nil, 3, []lineKey{firstLine, none(2), none(3)}},
 		{"no keys at all", []key{blf(0)}, []key{blf(0)}, 0, []lineKey{}},
-		{"combo keys", []key{blf(1)}, nil, 3, []lineKey{firstLine, {2, "presence", "16", "1001", "Ann", 1, 2}, none(3)}},
-		{"a combo key on the first", []key{blf(0)}, nil, 2, []lineKey{{1, "presence", "16", "1001", "Ann", 1, 2}, none(2)}},
-		{"feature keys", nil, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "presence", "f16", "1001", "Ann", 1, 2}, {3, "presence", "f16", "1001", "Ann", 2, 2}}},
-		{"combo wins", []key{{Number: 1, Type: "line", Line: 1}}, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "line", "15", "", "", 0, 1}, {3, "presence", "f16", "1001", "Ann", 1, 2}}},
+		{"combo keys", []key{blf(1)}, nil, 3, []lineKey{firstLine, {2, "presence", "16", "1001", "Ann", 1, 2, 1}, none(3)}},
+		{"a combo key on the first", []key{blf(0)}, nil, 2, []lineKey{{1, "presence", "16", "1001", "Ann", 1, 2, 1}, none(2)}},
+		{"feature keys", nil, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "presence", "f16", "1001", "Ann", 1, 2, 1}, {3, "presence", "f16", "1001", "Ann", 2, 2, 2}}},
+		{"combo wins", []key{{Number: 1, Type: "line", Line: 1}}, []key{blf(0), blf(1)}, 3, []lineKey{firstLine, {2, "line", "15", "", "", 0, 1, 2}, {3, "presence", "f16", "1001", "Ann", 1, 2, 1}}},
 		{"beyond the last key", []key{blf(7)}, []key{blf(7)}, 2, []lineKey{firstLine, none(2)}},
-		{"type without a code", []key{{Number: 1, Type: "parking", Value: "*33", Line: 1}}, nil, 2, []lineKey{firstLine, {2, "parking", "", "*33", "", 1, 1}}},
+		{"type without a code", []key{{Number: 1, Type: "parking", Value: "*33", Line: 1}}, nil, 2, []lineKey{firstLine, {2, "parking", "", "*33", "", 1, 1, 0}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -177,6 +177,7 @@ func TestUserAgent(t *testing.T) {
 		{"FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application", "4.1.4.7430", ""},
 		{"FileTransport PolycomVVX-VVX_450-UA/5.9.7.3477 (SN:0004f2aabbcc) Type/Application", "5.9.7.3477", "0004f2aabbcc"},
 		{"FileTransport PolycomVVX-VVX_400-UA/5.0.3.1667 Type/Updater", "", ""},
+		{"FileTransport PolycomVVX-VVX_400-UA/5.0.3.1667 (SN:0004f2aabbcc) Type/Updater", "", "0004f2aabbcc"},
 		{"PolycomVVX-VVX_450-UA/6.4.3.5017", "6.4.3.5017", ""},
 		{"Yealink SIP-T46S 66.84.0.15 00:15:65:aa:bb:cc" + strings.Repeat(" ", 1000), "", ""},
 	}

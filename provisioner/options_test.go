@@ -183,3 +183,11 @@ func TestCommonView(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysOfALine(t *testing.T) {
+	v := optionsOf(t, `{}`, "", `{"sip": {"username": "ann", "password": "x"}, "provision": {"combo_keys": {"1": {"type": "line"}, "2": {"type": "line", "line": 2},
+		"3": {"type": "presence", "value": "`+annID+`"}}}}`)
+	if lines := member(t, v, "lines").([]any); len(lines) != 1 || lines[0].(view)["keys"] != 2 {
+		t.Errorf("got %v, want the first line with its first key and the second one", lines)
+	}
+}

@@ -22,14 +22,15 @@ func TestUserAgentsOfPhones(t *testing.T) {
 		brand := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "user-agents-"), ".tsv")
 		for _, row := range tabbed(t, name) {
 			id, ua := c.Identify(row[0]), c.userAgent(row[0])
-			if id.Brand != brand || id.Model != row[1] || id.Family == "" || id.Firmware != row[2] {
+			firmware := strings.TrimPrefix(row[2], "-")
+			if id.Brand != brand || id.Model != row[1] || id.Family == "" || id.Firmware != firmware {
 				t.Errorf("%s: identified as %+v", row[0], id)
 			}
 			mac := "-"
 			if ua.MAC != (models.MAC{}) {
 				mac = ua.MAC.String()
 			}
-			if ua.Firmware != row[2] || mac != row[3] {
+			if ua.Firmware != firmware || mac != row[3] {
 				t.Errorf("%s: read as %+v", row[0], ua)
 			}
 		}
@@ -51,4 +52,17 @@ func tabbed(t *testing.T, name string) [][]string {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// Models by the names that people and older systems write.
+func TestAliases(t *testing.T) {
+	c := builtinCatalog(t)
+	for alias, name := range map[string]string{
+		"soundpoint 335": "spip335", "spip_335": "spip335", "IP335": "spip335", "ip_670": "spip670", "SoundStation IP 6000": "ssip6000", "450": "vvx450",
+		"VVX 450": "vvx450", "vvx_1500": "vvx1500", "Trio 8800": "trio8800", "trio_c60": "trioc60", "CCX 500": "ccx500", "Edge_E350": "edge_e350", "e350": "edge_e350",
+	} {
+		if m := c.Model("polycom", "", alias); m.Name != name || m.Lines == 0 {
+			t.Errorf("%s is %s with %d lines, want %s", alias, m.Name, m.Lines, name)
+		}
+	}
 }

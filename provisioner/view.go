@@ -143,9 +143,17 @@ func (in viewInput) ownerView() view {
 }
 
 func (in viewInput) linesView() []any {
+	lineKeys := map[int]int{} // by line
+	for _, k := range in.placedKeys() {
+		if k.Type == models.KeyLine {
+			lineKeys[k.Line]++
+		}
+	}
 	lines := []any{}
 	for _, l := range in.settings.lines {
-		lines = append(lines, in.lineView(l))
+		v := in.lineView(l)
+		v["keys"] = lineKeys[l.Number]
+		lines = append(lines, v)
 	}
 	return lines
 }
@@ -280,8 +288,7 @@ func (r changeRule) view() view {
 func (in viewInput) keysView() view {
 	s, rules, m := in.settings, in.brand.Keys, in.model
 	own, modules := []any{}, []any{}
-	if in.device != nil {
-		placed := rules.placeKeys(s.combos, s.features, m.Keys())
+	if placed := in.placedKeys(); placed != nil {
 		pickup := featureCode(s.document, codePickup)
 		own = keyViews(placed[:m.LineKeys], pickup)
 		for keys := range slices.Chunk(placed[m.LineKeys:], max(m.ExpansionKeys, 1)) {
@@ -289,6 +296,14 @@ func (in viewInput) keysView() view {
 		}
 	}
 	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": own, "expansion": modules}
+}
+
+// placedKeys are the keys of a device, with those of its modules.
+func (in viewInput) placedKeys() []lineKey {
+	if in.device == nil {
+		return nil
+	}
+	return in.brand.Keys.placeKeys(in.settings.combos, in.settings.features, in.model.Keys())
 }
 
 func keyViews(keys []lineKey, pickup string) []any {
@@ -299,7 +314,7 @@ func keyViews(keys []lineKey, pickup string) []any {
 			code = pickup + monitored
 		}
 		list[i] = view{"position": i + 1, "overall": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label,
-			"nth": k.Nth, "line": k.Line, "user": user, "pickup": code}
+			"nth": k.Nth, "nth_of_code": k.OfCode, "line": k.Line, "user": user, "pickup": code}
 	}
 	return list
 }
