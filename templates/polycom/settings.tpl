@@ -20,6 +20,14 @@ A model's own template extends this one, block by block.
       efk.efklist.{{ key.nth_of_code }}.status="1"
       efk.efklist.{{ key.nth_of_code }}.action.string="{{ key.value|cut:"$" }}$Tinvite$"/>
 {%- endmacro %}
+{%- comment %}A number to dial, on a soft key of the idle screen.{% endcomment %}
+{%- macro softkey(key) %}
+  <softkey
+    softkey.{{ key.position }}.label="{{ key.label }}"
+    softkey.{{ key.position }}.action="{{ key.value|cut:"$" }}$Tinvite$"
+    softkey.{{ key.position }}.enable="1"
+    softkey.{{ key.position }}.use.idle="1"/>
+{%- endmacro %}
 {%- comment %}What is on a flexible line key. Monitored parties are taken in the order of their list: their index is 0.{% endcomment %}
 {%- macro assignment(key, macros) %}
   <lineKey lineKey.{{ key.overall }}.category="
@@ -162,6 +170,13 @@ can hold one; elsewhere it is monitored as if it were a person, which dials it a
 {%- endfor %}
 {%- endfor %}
   </efk>
+{%- endif %}
+{%- if model.softkeys == "1" %}
+  <feature>
+    <feature.enhancedFeatureKeys feature.enhancedFeatureKeys.enabled="1"/>
+  </feature>
+{%- for key in keys.combo %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
+{%- for key in keys.feature %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
 {%- endif %}
 {%- if model.flexible_keys == "1" %}
   <lineKey>
