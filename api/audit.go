@@ -11,14 +11,19 @@ import (
 	"dialtone/models"
 )
 
-// actingAs is who the request's writes are put down to.
+// actingAs is who the request's writes are put down to: who logged in, whomever
+// the token acts as.
 func (r *request) actingAs() models.Actor {
 	a := models.Actor{Via: models.ViaAPI, RequestID: r.id}
 	if r.source.IsValid() {
 		a.Source = r.source.Unmap().String()
 	}
-	if r.login != nil {
-		a.AccountID, a.UserID = r.login.AccountID, r.login.OwnerID
+	if r.login == nil {
+		return a
+	}
+	a.AccountID, a.UserID = r.login.LoginAccountID, r.login.LoginOwnerID
+	if r.login.Impersonates() {
+		a.AsAccountID, a.AsUserID = r.login.AccountID, r.login.OwnerID
 	}
 	return a
 }
@@ -88,6 +93,16 @@ func openAuditKey(key string) (*models.AuditEntry, error) {
 }
 
 func publicAudit(e models.AuditEntry) map[string]any {
+	actor := map[string]any{
+		"account_id": e.Actor.AccountID,
+		"user_id":    e.Actor.UserID,
+		"as":         nil,
+		"via":        e.Actor.Via,
+		"source":     e.Actor.Source,
+	}
+	if e.Actor.AsAccountID != "" {
+		actor["as"] = map[string]any{"account_id": e.Actor.AsAccountID, "user_id": e.Actor.AsUserID}
+	}
 	out := map[string]any{
 		"id":          strconv.FormatInt(e.ID, 10),
 		"time":        e.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
@@ -95,17 +110,12 @@ func publicAudit(e models.AuditEntry) map[string]any {
 		"object_type": e.Kind,
 		"object_id":   e.ObjectID,
 		"account_id":  e.AccountID,
-		"actor": map[string]any{
-			"account_id": e.Actor.AccountID,
-			"user_id":    e.Actor.UserID,
-			"via":        e.Actor.Via,
-			"source":     e.Actor.Source,
-		},
-		"request_id": e.Actor.RequestID,
-		"revision":   e.Revision,
-		"detail":     e.Detail,
-		"changes":    e.Changes,
-		"truncated":  e.Truncated,
+		"actor":       actor,
+		"request_id":  e.Actor.RequestID,
+		"revision":    e.Revision,
+		"detail":      e.Detail,
+		"changes":     e.Changes,
+		"truncated":   e.Truncated,
 	}
 	if e.Document != nil {
 		out["document"] = publicDocument(e.Document, e.ObjectID)

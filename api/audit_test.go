@@ -32,7 +32,7 @@ func TestAudit(t *testing.T) {
 		if got := fmt.Sprint(e["action"], " ", e["request_id"]); got != want || e["object_id"] != id || e["object_type"] != "device" {
 			t.Errorf("entry %d: %v, want %s", i, e, want)
 		}
-		actor := map[string]any{"account_id": b.master.ID, "user_id": "", "via": "api", "source": "192.0.2.1"}
+		actor := map[string]any{"account_id": b.master.ID, "user_id": "", "as": nil, "via": "api", "source": "192.0.2.1"}
 		if diff := cmp.Diff(actor, e["actor"]); diff != "" {
 			t.Error(diff)
 		}
@@ -176,5 +176,74 @@ func TestAuditOfFlushes(t *testing.T) {
 	want := []string{"flush account Master by Master: ", "flush device phone by Master: "}
 	if diff := cmp.Diff(want, b.auditLines(b.master.ID, names, before)); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// Who acts as somebody else is named all the same, and whom they acted as.
+func TestAuditOfActingAs(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, b *bench) {
+		parent, key := b.account("Parent", "parent.example.com", b.master)
+		child, _ := b.account("Child", "child.example.com", parent)
+		path := b.user(parent, "boss", "s3cret-boss")
+		boss := path[len(path)-32:]
+		path = b.user(child, "ann", "s3cret-ann")
+		ann := path[len(path)-32:]
+		as := func(account *models.Account, user string) string {
+			return fmt.Sprintf(`{"account_id":%q,"owner_id":%q}`, account.ID, user)
+		}
+		byPassword := func(as string) string {
+			return b.userLogin("boss:s3cret-boss", `,"realm":"parent.example.com","as":`+as).token()
+		}
+		tests := []struct {
+			name, token, user string
+			as                any
+		}{
+			{"nobody else", b.userLogin("boss:s3cret-boss", `,"realm":"parent.example.com"`).token(), boss, nil},
+			{"a user below", byPassword(as(child, ann)), boss, map[string]any{"account_id": child.ID, "user_id": ann}},
+			{"an account below", byPassword(`{"account_id":"` + child.ID + `"}`), boss, map[string]any{"account_id": child.ID, "user_id": ""}},
+			{"the own account", byPassword(`{"account_id":"` + parent.ID + `"}`), boss, map[string]any{"account_id": parent.ID, "user_id": ""}},
+			{"nobody else, by key", b.login(key), "", nil},
+			{"a user below, by key", b.as("", "PUT", "/v2/api_auth", `{"data":{"api_key":"`+key.Reveal()+`"},"as":`+as(child, ann)+`}`).token(), "",
+				map[string]any{"account_id": child.ID, "user_id": ann}},
+		}
+		for _, tt := range tests {
+			path := b.as(tt.token, "PUT", "/v2/accounts/"+child.ID+"/devices", `{"data":{"name":"x"}}`).want(http.StatusCreated).header.Get("Location")
+			b.as(tt.token, "DELETE", "/v2/token_auth", "").want(http.StatusOK)
+			created := b.do("GET", path+"/audit", "").want(http.StatusOK).list()[0].(map[string]any)
+			want := map[string]any{"account_id": parent.ID, "user_id": tt.user, "as": tt.as, "via": "api", "source": "192.0.2.1"}
+			if diff := cmp.Diff(want, created["actor"]); diff != "" {
+				t.Errorf("%s: the actor (-want +got):\n%s", tt.name, diff)
+			}
+		}
+		for _, item := range b.do("GET", "/v2/accounts/"+parent.ID+"/audit", "").want(http.StatusOK).list() {
+			e := models.Document(item.(map[string]any))
+			if e.Text("action") == models.ActionLogin && e.Text("actor.account_id") != parent.ID {
+				t.Errorf("a login by nobody: %v", map[string]any(e))
+			}
+		}
+	})
+}
+
+// What may be a secret shows neither in the audit nor to filters, by whatever
+// name.
+func TestSecretsByOtherNames(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a","voip":{"webpwd":"s3cret-1","Authorization":"s3cret-2","licenseKey":"s3cret-3"},"cookie":"s3cret-4",
+		"sip":{"username":"ann","custom_sip_headers":{"X-Flat":"s3cret-5","out":{"X-Plain":"s3cret-6"}}}}`)
+	b.do("PATCH", path, `{"data":{"voip":{"webpwd":"s3cret-7"},"sip":{"custom_sip_headers":{"in":{"X-In":"s3cret-8"}}}}}`).want(http.StatusOK)
+	b.do("DELETE", path, "").want(http.StatusOK)
+	if r := b.do("GET", path+"/audit", "").want(http.StatusOK); strings.Contains(r.body, secretMark) || !strings.Contains(r.body, "custom_sip_headers.in.X-In") {
+		t.Errorf("the audit: %s", r.body)
+	}
+	b.device(`{"name":"b","voip":{"webpwd":"s3cret-1","pins":3},"sip":{"custom_sip_headers":{"X-Flat":"s3cret-5"}}}`)
+	for _, member := range []string{"voip.webpwd", "sip.custom_sip_headers.X-Flat"} {
+		for _, filter := range []string{"filter_" + member + "=s3cret-1", "filter_not_" + member + "=x", "has_key=" + member, "key_missing=" + member} {
+			if got := b.do("GET", b.devices()+"?"+filter, "").names(); len(got) != 0 {
+				t.Errorf("%s answers %v", filter, got)
+			}
+		}
+	}
+	if got := b.do("GET", b.devices()+"?filter_voip.pins=3&filter_not_require_pin=true", "").names(); len(got) != 1 {
+		t.Errorf("plain members: %v", got)
 	}
 }

@@ -32,21 +32,13 @@ var privateMembers = []string{
 	"_id", "_rev", "pvt_account_id", "pvt_created", "pvt_deleted", "pvt_modified", "pvt_type",
 }
 
-// The members of documents that are secrets.
-var secretMembers = []string{"password", "sip.password", "hotdesk.pin", "provision.admin_password", "provision.user_password"}
-
 // reachable reports whether a filter may ask about a path. An answer that
 // depends on a secret would let whoever may list guess it piece by piece.
 func reachable(path string) bool {
-	for _, secret := range secretMembers {
-		if path == secret || strings.HasPrefix(path, secret+".") {
-			return false
-		}
-	}
 	if strings.HasPrefix(path, "_") || strings.HasPrefix(path, "pvt_") {
 		return slices.Contains(privateMembers, path)
 	}
-	return true
+	return !models.IsSecretPath(path)
 }
 
 // lookup finds the value at a reachable path.

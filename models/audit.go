@@ -19,8 +19,12 @@ const (
 
 // An Actor is who makes a change, and from where.
 type Actor struct {
-	AccountID string // of the token; "" on the command line
-	UserID    string // of the token, "" when it acts for its account only
+	AccountID string // whose key or password was presented; "" on the command line
+	UserID    string // whose password it was, "" of an API key
+	// Whom the token acts as, when that is somebody else: an account, or a user
+	// of it.
+	AsAccountID, AsUserID string
+
 	Via       string // ViaAPI or ViaCLI; "" = the server itself
 	Source    string // address of the client
 	RequestID string
@@ -188,13 +192,25 @@ func join(path, name string) string {
 }
 
 // secretName finds the member names that hold secrets: words anywhere for
-// those that say it plainly, words of their own for the short ones.
-var secretName = regexp.MustCompile(`(?i:passw|passphrase|passcode|secret|token|credential|api_?key|private_?key|^pvt_)` +
+// those that say it plainly, at the end for those that often do, words of their
+// own for the short ones. SIP headers may carry anything.
+var secretName = regexp.MustCompile(`(?i:passw|passphrase|passcode|secret|token|credential|api_?key|private_?key|^pvt_|^custom_sip_headers$)` +
+	`|(?i:(?:pass|pwd|auth|authorization|cookie|hash|key|pin)[0-9]*$)` +
 	`|(?i:^|[^a-z])(?i:pin|pwd|psk|pass)(?i:[^a-z]|$)|[a-z](?:Pin|PIN|Pwd|Psk|Pass)(?:[^a-z]|$)`)
 
-// IsSecretName reports whether a member of that name is to be kept out of
-// sight: "password", "admin_password", "pin", "unlockPin".
-func IsSecretName(name string) bool { return secretName.MatchString(name) }
+// plainName finds those that only sound like it.
+var plainName = regexp.MustCompile(`(?i:^(?:require_.*|token_life|.*(?:by|com)pass)$)`)
+
+// IsSecretName reports whether a member of that name, and all below it, is to be
+// kept out of sight: "password", "admin_password", "pin", "unlockPin".
+func IsSecretName(name string) bool {
+	return secretName.MatchString(name) && !plainName.MatchString(name)
+}
+
+// IsSecretPath reports whether a dotted path leads to a secret.
+func IsSecretPath(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "."), IsSecretName)
+}
 
 // Masked is a copy of the document in which secrets read "REDACTED". Empty
 // ones stay empty.

@@ -23,6 +23,8 @@ func TestChanges(t *testing.T) {
 		{"a secret", `{"sip":{"password":"one"}}`, `{"sip":{"password":"two"}}`, `[{"path":"sip.password","from":"REDACTED","to":"REDACTED"}]`},
 		{"a new secret", `{}`, `{"x":{"adminPin":1234}}`, `[{"path":"x.adminPin","from":null,"to":"REDACTED"}]`},
 		{"below a secret name", `{}`, `{"secrets":{"a":["x"]}}`, `[{"path":"secrets.a","from":null,"to":["REDACTED"]}]`},
+		{"SIP headers", `{"custom_sip_headers":{"in":{"X-A":"1"},"X-B":"2"}}`, `{"custom_sip_headers":{"in":{"X-A":"3"}}}`,
+			`[{"path":"custom_sip_headers.X-B","from":"REDACTED","to":null},{"path":"custom_sip_headers.in.X-A","from":"REDACTED","to":"REDACTED"}]`},
 		{"a secret in a list", `{}`, `{"a":[{"pin":"1","n":2}]}`, `[{"path":"a","from":null,"to":[{"n":2,"pin":"REDACTED"}]}]`},
 	}
 	for _, tt := range tests {
@@ -67,7 +69,11 @@ func TestSecretNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"password": true, "Password": true, "admin_password": true, "passwd": true, "pin": true, "unlock_pin": true, "pin2": true,
 		"adminPin": true, "PIN": true, "secret": true, "client_secret": true, "auth_token": true, "api_key": true, "pvt_tree": true,
-		"pass": true, "psk": true, "userPass": true,
+		"pass": true, "psk": true, "userPass": true, "adminpass": true, "webpwd": true, "unlockpin": true, "sip_passwd": true,
+		"auth": true, "proxyauth": true, "Authorization": true, "Proxy-Authorization": true, "cookie": true, "setcookie": true, "hash": true,
+		"ha1_hash": true, "key": true, "licensekey": true, "srtpKey": true, "key2": true, "custom_sip_headers": true,
+		"require_pin": false, "require_password_update": false, "token_life": false, "bypass": false, "keypad": false, "require_keypress": false,
+		"author": false, "hashtag": false, "spinner": false, "endpoint_model": false, "feature_keys": false,
 		"ping": false, "opinion": false, "pinned": false, "combo_keys": false, "bypass_media": false, "passthrough": false, "name": false,
 		"keepingTime": false, "compass": false,
 	} {

@@ -26,6 +26,12 @@ type Token struct {
 	Expires        time.Time
 }
 
+// Impersonates reports whether the token acts for somebody else than who logged
+// in: also a user who acts for the whole account.
+func (t *Token) Impersonates() bool {
+	return t.AccountID != t.LoginAccountID || t.OwnerID != t.LoginOwnerID
+}
+
 // Grounds are the documents that a login rests on, as they were when it was
 // found to be right.
 type Grounds struct {

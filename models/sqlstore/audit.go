@@ -18,6 +18,8 @@ type auditRow struct {
 	Action         string
 	ActorAccountID *string
 	ActorUserID    *string
+	AsAccountID    *string
+	AsUserID       *string
 	Via            string
 	Source         string
 	RequestID      string
@@ -108,6 +110,8 @@ func (s *Store) auditRow(ctx context.Context, e models.AuditEntry) (auditRow, er
 		Action:         e.Action,
 		ActorAccountID: optional(actor.AccountID),
 		ActorUserID:    optional(actor.UserID),
+		AsAccountID:    optional(actor.AsAccountID),
+		AsUserID:       optional(actor.AsUserID),
 		Via:            clip(actor.Via, 8),
 		Source:         clip(actor.Source, 64),
 		RequestID:      clip(actor.RequestID, 128),
@@ -161,11 +165,13 @@ func auditEntry(row auditRow) (models.AuditEntry, error) {
 		ObjectID:  row.ObjectID,
 		Action:    row.Action,
 		Actor: models.Actor{
-			AccountID: text(row.ActorAccountID),
-			UserID:    text(row.ActorUserID),
-			Via:       row.Via,
-			Source:    row.Source,
-			RequestID: row.RequestID,
+			AccountID:   text(row.ActorAccountID),
+			UserID:      text(row.ActorUserID),
+			AsAccountID: text(row.AsAccountID),
+			AsUserID:    text(row.AsUserID),
+			Via:         row.Via,
+			Source:      row.Source,
+			RequestID:   row.RequestID,
 		},
 		Revision:  row.Revision,
 		Detail:    row.Detail,

@@ -45,6 +45,7 @@ func briefs(entries []models.AuditEntry) []string {
 func TestAudit(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		actor := models.Actor{AccountID: models.NewID(), UserID: models.NewID(), Via: models.ViaAPI, Source: "192.0.2.1", RequestID: "r-1"}
+		actor.AsAccountID, actor.AsUserID = models.NewID(), models.NewID()
 		ctx := models.WithActor(t.Context(), actor)
 		a := newAccount(t, s, "acme.example.com")
 		u := &models.User{AccountID: a.ID, MD5Auth: "canary-1", Document: models.Document{"first_name": "Ann"}}

@@ -82,9 +82,12 @@ func (s *Store) auditLogin(ctx context.Context, tx *gorm.DB, t *models.Token) er
 	}
 	actor := models.ActorOf(ctx)
 	actor.AccountID, actor.UserID = t.LoginAccountID, t.LoginOwnerID
+	if t.Impersonates() {
+		actor.AsAccountID, actor.AsUserID = t.AccountID, t.OwnerID
+	}
 	ctx = models.WithActor(ctx, actor)
 	err := s.audit(ctx, tx, models.LoginEntry(models.ActionLogin, t.LoginAccountID, t.LoginOwnerID, t.Method))
-	if err != nil || t.AccountID == t.LoginAccountID && t.OwnerID == t.LoginOwnerID {
+	if err != nil || !t.Impersonates() {
 		return err
 	}
 	return s.audit(ctx, tx, models.LoginEntry(models.ActionLogin, t.AccountID, t.OwnerID, t.Method))
