@@ -30,7 +30,9 @@ func (s *server) accountList(ctx context.Context, r *request, parentID string) (
 		fetch: func(l models.Listing) ([]*models.Account, error) { return s.Store.ListAccounts(ctx, parentID, l) },
 		id:    func(a *models.Account) string { return a.ID },
 		record: func(a *models.Account) record {
-			return record{"account", a.ID, a.Meta, a.Document, s.schemas["accounts"].completing(a.Document)}
+			return record{
+				kind: "account", accountID: a.ID, meta: a.Meta, doc: a.Document, completed: s.schemas["accounts"].completing(a.Document),
+			}
 		},
 		summary: accountSummary,
 	})

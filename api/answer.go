@@ -129,3 +129,11 @@ func hash(raw []byte) string {
 
 // gregorian is Kazoo's time: seconds since the year 0.
 func gregorian(t time.Time) int64 { return t.Unix() + 62167219200 }
+
+// isoTime is ISO 8601 in UTC, nil for no time.
+func isoTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -13,7 +13,7 @@ import (
 func (s *server) findAccount(ctx context.Context, r *request) error {
 	id := r.params.ByName("account")
 	if !models.ValidID(id) {
-		return &faultError{"bad identifier", detail{"message": "invalid account id", "cause": id}}
+		return &faultError{name: "bad identifier", data: detail{"message": "invalid account id", "cause": id}}
 	}
 	account, err := s.Store.Account(ctx, id)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *server) findLogin(ctx context.Context, token models.Secret) (*models.To
 		return nil, noCredentials() // good for nothing but a login
 	}
 	if !login.Expires.After(s.Now()) {
-		return nil, &faultError{"invalid credentials", detail{}}
+		return nil, &faultError{name: "invalid credentials", data: detail{}}
 	}
 	return login, nil
 }

@@ -26,7 +26,10 @@ func (s *server) listDevices(ctx context.Context, r *request) (*answer, error) {
 // deviceRecord has the defaults, which are shown and not stored: a filter for
 // enabled=true means all that are.
 func (s *server) deviceRecord(d *models.Device) record {
-	return record{"device", d.AccountID, d.Meta, d.Document, sync.OnceValue(func() models.Document { return s.completedDevice(d) })}
+	return record{
+		kind: "device", accountID: d.AccountID, meta: d.Meta, doc: d.Document,
+		completed: sync.OnceValue(func() models.Document { return s.completedDevice(d) }),
+	}
 }
 
 // summarized are the members that a list shows as they are.
@@ -66,6 +69,16 @@ func (s *server) device(ctx context.Context, r *request) (*models.Device, error)
 	}
 	d, err := s.Store.Device(ctx, r.account.ID, id)
 	return d, notFound(err, id)
+}
+
+// phone reads the device that the path names, with all that belongs to it.
+func (s *server) phone(ctx context.Context, r *request) (*models.Phone, error) {
+	id, err := r.pathID("device")
+	if err != nil {
+		return nil, err
+	}
+	phone, err := s.Store.PhoneByID(ctx, r.account.ID, id)
+	return phone, notFound(err, id)
 }
 
 func (s *server) publicDevice(d *models.Device) map[string]any {

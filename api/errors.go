@@ -88,7 +88,7 @@ func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	return &validationError{p}
+	return &validationError{problems: p}
 }
 
 // A validationError reports all problems of a document at once.
@@ -156,21 +156,21 @@ func faultOf(err error) *faultError {
 	case errors.As(err, &named):
 		return named
 	case errors.As(err, &rejected):
-		return &faultError{"validation error", rejected.problems}
+		return &faultError{name: "validation error", data: rejected.problems}
 	case errors.As(err, &empty):
-		return &faultError{"too_many_requests", detail{"message": "too many requests"}}
+		return &faultError{name: "too_many_requests", data: detail{"message": "too many requests"}}
 	case errors.Is(err, models.ErrNotFound):
-		return &faultError{"bad_identifier", detail{"message": "bad identifier"}}
+		return &faultError{name: "bad_identifier", data: detail{"message": "bad identifier"}}
 	case errors.Is(err, models.ErrInvalid):
-		return &faultError{"parse_error", detail{"message": "the document cannot be read"}}
+		return &faultError{name: "parse_error", data: detail{"message": "the document cannot be read"}}
 	case errors.Is(err, models.ErrDescendants):
-		return &faultError{"account_has_descendants", detail{"message": "the account has accounts below it: delete those first"}}
+		return &faultError{name: "account_has_descendants", data: detail{"message": "the account has accounts below it: delete those first"}}
 	case errors.Is(err, models.ErrConflict), errors.Is(err, models.ErrTaken):
-		return &faultError{"datastore_conflict", detail{"message": "conflicting documents"}}
+		return &faultError{name: "datastore_conflict", data: detail{"message": "conflicting documents"}}
 	case errors.Is(err, models.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &faultError{"datastore_unreachable", detail{"message": "the datastore is not reachable"}}
+		return &faultError{name: "datastore_unreachable", data: detail{"message": "the datastore is not reachable"}}
 	}
-	return &faultError{"unspecified_fault", detail{"message": "internal error"}}
+	return &faultError{name: "unspecified_fault", data: detail{"message": "internal error"}}
 }
 
 // retryAfter is in how many seconds a refused request may be worth another try.

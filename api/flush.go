@@ -11,26 +11,6 @@ import (
 	"dialtone/provisioner"
 )
 
-// A CheckSync asks for a phone to be told to fetch its files again.
-type CheckSync struct {
-	Phone *models.Phone // its Owner may be left out
-	Mode  provisioner.SyncMode
-	// Bindings are where to; nil = those that the phone has when the NOTIFY is
-	// sent, empty = none that this server knows of.
-	Bindings []models.Binding
-}
-
-// syncMode is the request parameter "reboot": true, false or not given.
-func (r *request) syncMode() provisioner.SyncMode {
-	switch r.parameter("reboot") {
-	case "true":
-		return provisioner.SyncReboot
-	case "false":
-		return provisioner.SyncReload
-	}
-	return provisioner.SyncPlain
-}
-
 // tellPhones does what a saved device asks for: nothing, a check-sync when
 // sync is set, or a flush when the phone has to register anew. old is nil for
 // a new device. The save has happened: failures are logged and never answered,
@@ -179,18 +159,6 @@ func (s *server) eachOwned(ctx context.Context, u *models.User, visit func(*mode
 		}
 		part.After = batch[len(batch)-1].ID
 	}
-}
-
-// syncAccount tells every registered phone of the account to fetch its files:
-// a user's name may be on the keys of all of them.
-func (s *server) syncAccount(ctx context.Context, r *request) {
-	account := r.account
-	s.inBatches(ctx, account.ID, func(_ context.Context, batch []models.Registration) error {
-		for _, registration := range batch {
-			s.CheckSync(CheckSync{Phone: &models.Phone{Device: registration.Device, Account: account}})
-		}
-		return nil
-	})
 }
 
 // roomPatience is how long a batch of check-syncs waits for earlier ones to

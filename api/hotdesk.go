@@ -6,12 +6,6 @@ import (
 	"dialtone/models"
 )
 
-// findUser reads the user of the path, when the path goes on behind it.
-func (s *server) findUser(ctx context.Context, r *request) error {
-	_, err := s.user(ctx, r)
-	return err
-}
-
 // listUserDevices serves GET .../users/{U}/devices: those that the user owns
 // or is logged in to.
 func (s *server) listUserDevices(ctx context.Context, r *request) (*answer, error) {
@@ -48,9 +42,4 @@ func (s *server) listHotdesks(ctx context.Context, r *request) (*answer, error) 
 		byUser[d.UserID] = append(byUser[d.UserID], map[string]any{"device_id": d.DeviceID, "device_name": d.DeviceName})
 	}
 	return ok(byUser), nil
-}
-
-// quickcall serves .../quickcall/{number}: this server places no calls.
-func quickcall(context.Context, *request) (*answer, error) {
-	return nil, fault("not_implemented", "quick calls need a media switch, which this server has not")
 }

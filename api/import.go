@@ -60,7 +60,7 @@ func (s *server) importDevices(ctx context.Context, r *request) (*answer, error)
 	case opts.DryRun:
 		return ok(data), nil
 	case !result.Stored:
-		return nil, &faultError{"import_failed", data}
+		return nil, &faultError{name: "import_failed", data: data}
 	}
 	return &answer{status: http.StatusCreated, data: data}, nil
 }

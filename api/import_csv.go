@@ -191,7 +191,7 @@ func (t *csvTable) row(line int, record []string) {
 	row := csvRow{line: line, cells: map[string]any{}}
 	bad := func(column int, field, code, message string) {
 		row.bad = true
-		t.problems = append(t.problems, CSVProblem{line, column, field, code, message})
+		t.problems = append(t.problems, CSVProblem{Line: line, Column: column, Field: field, Code: code, Message: message})
 	}
 	if len(record) != len(t.columns) {
 		bad(0, "", "columns", fmt.Sprintf("the row has %d cells, the header %d", len(record), len(t.columns)))

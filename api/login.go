@@ -40,7 +40,7 @@ func (s *server) apiAuthOnce(ctx context.Context, r *request, key string, option
 	account, err := s.Store.AccountByAPIKey(ctx, models.Secret(key))
 	if errors.Is(err, models.ErrNotFound) {
 		s.Guard.Fail(r.source)
-		return nil, &faultError{"bad identifier", []string{key}}
+		return nil, &faultError{name: "bad identifier", data: []string{key}}
 	}
 	if err != nil {
 		return nil, err

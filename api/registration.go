@@ -174,7 +174,7 @@ func (s *server) flushRegistration(ctx context.Context, r *request) (*answer, er
 	username := r.params.ByName("username")
 	phone, err := s.Store.PhoneByUsername(ctx, r.account.ID, username)
 	if errors.Is(err, models.ErrNotFound) {
-		return nil, &faultError{"bad identifier", []string{username}}
+		return nil, &faultError{name: "bad identifier", data: []string{username}}
 	}
 	if err != nil {
 		return nil, err

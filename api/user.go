@@ -22,7 +22,9 @@ func (s *server) listUsers(ctx context.Context, r *request) (*answer, error) {
 // userRecord has the defaults, which are shown and not stored: a filter for
 // enabled=true means all that are.
 func (s *server) userRecord(u *models.User) record {
-	return record{"user", u.AccountID, u.Meta, u.Document, s.schemas["users"].completing(u.Document)}
+	return record{
+		kind: "user", accountID: u.AccountID, meta: u.Meta, doc: u.Document, completed: s.schemas["users"].completing(u.Document),
+	}
 }
 
 func (s *server) userSummary(u *models.User) map[string]any {
@@ -69,6 +71,12 @@ func (s *server) user(ctx context.Context, r *request) (*models.User, error) {
 	}
 	u, err := s.Store.User(ctx, r.account.ID, id)
 	return u, notFound(err, id)
+}
+
+// findUser reads the user of the path, when the path goes on behind it.
+func (s *server) findUser(ctx context.Context, r *request) error {
+	_, err := s.user(ctx, r)
+	return err
 }
 
 func (s *server) publicUser(u *models.User) map[string]any {

@@ -137,7 +137,7 @@ func (d *difference) values(path string, before, after any, secret bool) {
 	case fromIsObject && toIsObject, fromIsObject && after == nil && len(from) > 0, toIsObject && before == nil && len(to) > 0:
 		d.objects(path, from, to, secret)
 	default:
-		d.add(Change{path, withSecret(before, secret, mask), withSecret(after, secret, mask)})
+		d.add(Change{Path: path, From: withSecret(before, secret, mask), To: withSecret(after, secret, mask)})
 	}
 }
 
