@@ -37,7 +37,8 @@ func TestMatch(t *testing.T) {
 		{"../001565aabbcc.cfg", "", "", nil},
 		{"0004F2aabbcc-phone.cfg", "0004f2aabbcc-phone.cfg", "0004f2aabbcc", []string{"polycom"}},
 		{"001565aabbcc-boot.log", "001565aabbcc-boot.log", "001565aabbcc", []string{"polycom", "yealink"}},
-		{"000000000000-directory.xml", "", "", nil},
+		{"000000000000-directory.xml", "000000000000-directory.xml", "", []string{"polycom"}},
+		{"000000000000-license.cfg", "", "", nil},
 		{"001565aabbcc-license.cfg", "", "", nil},
 		{"", "", "", nil},
 	}

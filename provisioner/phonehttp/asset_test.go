@@ -28,7 +28,7 @@ var assetFiles = map[string]string{
 	"assets/page.html":                          "<script>",
 	"assets/languages/German/de.xml":            "<x/>",
 	"assets/Ring 1.wav":                         "RIFF",
-	"assets/000000000000-directory.xml":         "<directory/>",
+	"assets/000000000000-license.cfg":           "<license/>",
 	"assets/0004f2aabbcc-phone.cfg":             "outside: a phone's own name",
 	"assets/site.cfg":                           "outside: a rendered name",
 	"assets/.htpasswd":                          "outside: hidden",
@@ -92,7 +92,7 @@ func TestAssets(t *testing.T) {
 		{"assets/logo.BMP", "image/bmp", "BM"},
 		{"assets/page.html", "application/octet-stream", "<script>"},
 		{"languages/German/de.xml", "application/xml", "<x/>"},
-		{"000000000000-directory.xml", "application/xml", "<directory/>"},
+		{"000000000000-license.cfg", "text/plain; charset=utf-8", "<license/>"},
 		{"assets/assets/nested.txt", "text/plain; charset=utf-8", "nested"},
 	}
 	for _, tt := range tests {
