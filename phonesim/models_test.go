@@ -19,7 +19,7 @@ import (
 // Each model of each brand boots with each sample, and reads out of its files
 // the line that the documents say.
 func TestModelsBoot(t *testing.T) {
-	catalog, err := provisioner.Load(templates.FS)
+	catalog, err := provisioner.Parse(templates.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 func builtIn(t *testing.T) *provisioner.Catalog {
 	t.Helper()
-	catalog, err := provisioner.Load(templates.FS)
+	catalog, err := provisioner.Parse(templates.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

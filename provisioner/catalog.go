@@ -46,13 +46,14 @@ func Load(fsys fs.FS) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.prove(fsys); err != nil {
+	if err := c.prove(fsys, c.Brands()); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// Parse is Load without the proof.
+// Parse is Load without the proof, which takes a second for the built-in tree:
+// that one is proved when it is built.
 func Parse(fsys fs.FS) (*Catalog, error) {
 	names, err := brandFolders(fsys)
 	if err != nil {

@@ -96,7 +96,8 @@ func (d *overlayDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	return rest, nil
 }
 
-// LoadOverlay loads the tree that results from laying a folder over base.
+// LoadOverlay loads the tree that results from laying a folder over base. It
+// proves the brands that the folder changes: base is known to be good.
 // Nothing outside of the folder is read, whatever its symbolic links say.
 func LoadOverlay(base fs.FS, dir string) (*Catalog, error) {
 	root, err := os.OpenRoot(dir)
@@ -104,5 +105,29 @@ func LoadOverlay(base fs.FS, dir string) (*Catalog, error) {
 		return nil, fmt.Errorf("template folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	return Load(Overlay(base, root.FS()))
+	tree := Overlay(base, root.FS())
+	c, err := Parse(tree)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.prove(tree, c.changedBy(root.FS())); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// changedBy are the brands that have a folder in top, or a template that names
+// a file of such a brand.
+func (c *Catalog) changedBy(top fs.FS) []string {
+	inTop := func(brand string) bool { _, err := fs.Stat(top, brand); return err == nil }
+	changed := slices.DeleteFunc(c.Brands(), func(brand string) bool { return !inTop(brand) })
+	for file, text := range c.templates.files {
+		brand, _, _ := strings.Cut(file, "/")
+		names := func(other string) bool { return inTop(other) && strings.Contains(text, other+"/") }
+		if !slices.Contains(changed, brand) && slices.ContainsFunc(c.Brands(), names) {
+			changed = append(changed, brand)
+		}
+	}
+	slices.Sort(changed)
+	return changed
 }

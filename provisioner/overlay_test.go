@@ -102,3 +102,24 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A brand whose templates use a file of another one is proved with it.
+func TestOverlayOfSharedFile(t *testing.T) {
+	base := acme(map[string]string{
+		"acme/shared.tpl":          "volume = 1\n",
+		"other/manifest.yaml":      strings.Replace(acmeManifest, "brand: acme", "brand: other", 1),
+		"other/settings.tpl":       "{% include \"acme/shared.tpl\" %}",
+		"other/common.tpl":         "{% include \"acme/shared.tpl\" %}",
+		"other/page.tpl":           "<page/>\n",
+		"other/samples/plain.json": acmeSample,
+	})
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "acme", "shared.tpl"), "volume = 2\n")
+	if _, err := LoadOverlay(base, dir); err != nil {
+		t.Error(err)
+	}
+	write(t, filepath.Join(dir, "acme", "shared.tpl"), "no setting\n")
+	if _, err := LoadOverlay(base, dir); err == nil || !strings.Contains(err.Error(), "want key = value") {
+		t.Errorf("got %v, want an error about the other brand's file", err)
+	}
+}

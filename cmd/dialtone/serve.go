@@ -371,7 +371,7 @@ func (b *background) stop() {
 // over them when there is one.
 func loadTemplates(dir string) (*provisioner.Catalog, error) {
 	if dir == "" {
-		return provisioner.Load(templates.FS)
+		return provisioner.Parse(templates.FS)
 	}
 	return provisioner.LoadOverlay(templates.FS, dir)
 }

@@ -96,7 +96,7 @@ func TestDictionaryMistakes(t *testing.T) {
 
 // Built-in dictionaries are readable.
 func TestBuiltinDictionaries(t *testing.T) {
-	catalog, err := provisioner.Load(templates.FS)
+	catalog, err := provisioner.Parse(templates.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type site struct {
 	fetches []models.Fetch
 }
 
-var loadTemplates = sync.OnceValues(func() (*provisioner.Catalog, error) { return provisioner.Load(templates.FS) })
+var loadTemplates = sync.OnceValues(func() (*provisioner.Catalog, error) { return provisioner.Parse(templates.FS) })
 
 // builtin is the catalog of the built-in templates, loaded once for all tests.
 func builtin(t testing.TB) *provisioner.Catalog {
