@@ -5,20 +5,35 @@ and closed as the vendor's schema wants them. A parameter that is in no file has
 longer says is lost by not being here. Only device.* is kept in flash, so what was ever set there is always set.
 A model's own template extends this one, block by block.
 {%- endcomment %}
-{%- comment %}One entry of the list of monitored parties: a person, or something that takes parked calls.{% endcomment %}
-{%- macro resource(index, key) %}
-    <attendant.resourceList
-      attendant.resourceList.{{ index }}.address="{{ key.value }}"
-      attendant.resourceList.{{ index }}.label="{{ key.label }}"
-      attendant.resourceList.{{ index }}.type="{% if key.type == "parking" or key.type == "personal_parking" %}automata{% else %}normal{% endif %}"/>
-{%- endmacro %}
-{%- comment %}A number to dial, as a macro. A dollar sign would begin an action.{% endcomment %}
-{%- macro dial(key) %}
+{%- comment %}
+All that a key needs. Monitored parties are taken by the keys in the order of their list, so the index of such a key
+is 0. A dollar sign in a number would begin an action.
+{%- endcomment %}
+{%- macro place(key, nth, macros, flexible) %}
+{%- if macros == "1" and key.code == "EFK" %}
+{%- if nth <= 50 %}
+  <efk>
     <efk.efklist
-      efk.efklist.{{ key.nth_of_code }}.mname="dial{{ key.nth_of_code }}"
-      efk.efklist.{{ key.nth_of_code }}.label="{{ key.label }}"
-      efk.efklist.{{ key.nth_of_code }}.status="1"
-      efk.efklist.{{ key.nth_of_code }}.action.string="{{ key.value|cut:"$" }}$Tinvite$"/>
+      efk.efklist.{{ nth }}.mname="dial{{ nth }}"
+      efk.efklist.{{ nth }}.label="{{ key.label }}"
+      efk.efklist.{{ nth }}.status="1"
+      efk.efklist.{{ nth }}.action.string="{{ key.value|cut:"$" }}$Tinvite$"/>
+  </efk>
+  <lineKey lineKey.{{ key.overall }}.category="EFK" lineKey.{{ key.overall }}.index="{{ nth }}"/>
+{%- endif %}
+{%- elif key.nth %}
+  <attendant>
+    <attendant.resourceList
+      attendant.resourceList.{{ nth }}.address="{{ key.value }}"
+      attendant.resourceList.{{ nth }}.label="{{ key.label }}"
+      attendant.resourceList.{{ nth }}.type="{% if key.type == "presence" or key.type == "speed_dial" %}normal{% else %}automata{% endif %}"/>
+  </attendant>
+{%- if flexible == "1" %}
+  <lineKey lineKey.{{ key.overall }}.category="BLF" lineKey.{{ key.overall }}.index="0"/>
+{%- endif %}
+{%- elif flexible == "1" and key.type == "line" %}
+  <lineKey lineKey.{{ key.overall }}.category="Line" lineKey.{{ key.overall }}.index="{{ key.line }}"/>
+{%- endif %}
 {%- endmacro %}
 {%- comment %}A number to dial, on a soft key of the idle screen.{% endcomment %}
 {%- macro softkey(key) %}
@@ -27,15 +42,6 @@ A model's own template extends this one, block by block.
     softkey.{{ key.position }}.action="{{ key.value|cut:"$" }}$Tinvite$"
     softkey.{{ key.position }}.enable="1"
     softkey.{{ key.position }}.use.idle="1"/>
-{%- endmacro %}
-{%- comment %}What is on a flexible line key. Monitored parties are taken in the order of their list: their index is 0.{% endcomment %}
-{%- macro assignment(key, macros) %}
-  <lineKey lineKey.{{ key.overall }}.category="
-{%- if key.type == "line" %}Line" lineKey.{{ key.overall }}.index="{{ key.line }}"
-{%- elif key.code == "EFK" and macros == "1" %}{% if key.nth_of_code > 50 %}Unassigned" lineKey.{{ key.overall }}.index="0"{% else %}EFK" lineKey.{{ key.overall }}.index="{{ key.nth_of_code }}"{% endif %}
-{%- elif key.nth %}BLF" lineKey.{{ key.overall }}.index="0"
-{%- else %}Unassigned" lineKey.{{ key.overall }}.index="0"
-{%- endif %}/>
 {%- endmacro %}
 <polycomConfig>
 {%- block registration %}
@@ -146,48 +152,35 @@ A model's own template extends this one, block by block.
 Phones without flexible keys put the line's keys first, then these in order. A number to dial is a macro where a key
 can hold one; elsewhere it is monitored as if it were a person, which dials it as well.
 {%- endcomment %}
-  <attendant attendant.reg="1">
-{%- for key in keys.line %}
-{%- if key.nth and model.efk_keys != "1" %}{{ resource(key.nth, key) }}{% elif key.code == "BLF" %}{{ resource(key.nth_of_code, key) }}{% endif %}
-{%- endfor %}
-{%- for module in keys.expansion %}
-{%- for key in module.keys %}
-{%- if key.nth and model.efk_keys != "1" %}{{ resource(key.nth, key) }}{% elif key.code == "BLF" %}{{ resource(key.nth_of_code, key) }}{% endif %}
-{%- endfor %}
-{%- endfor %}
-  </attendant>
+  <attendant attendant.reg="1"/>
 {%- if model.efk_keys == "1" %}
   <feature feature.EFKLineKey.enabled="1">
     <feature.enhancedFeatureKeys feature.enhancedFeatureKeys.enabled="1"/>
   </feature>
-  <efk efk.version="2">
+  <efk efk.version="2"/>
+{%- endif %}
+{%- if model.flexible_keys == "1" %}
+  <lineKey>
+    <lineKey.reassignment lineKey.reassignment.enabled="1"/>
+  </lineKey>
+{%- endif %}
 {%- for key in keys.line %}
-{%- if key.code == "EFK" and key.nth_of_code <= 50 %}{{ dial(key) }}{% endif %}
+{%- if key.code %}{% if model.efk_keys == "1" %}{{ place(key, key.nth_of_code, "1", "1") }}{% else %}{{ place(key, key.nth, "0", model.flexible_keys) }}{% endif %}
+{%- elif model.flexible_keys == "1" %}
+  <lineKey lineKey.{{ key.overall }}.category="Unassigned" lineKey.{{ key.overall }}.index="0"/>
+{%- endif %}
 {%- endfor %}
 {%- for module in keys.expansion %}
 {%- for key in module.keys %}
-{%- if key.code == "EFK" and key.nth_of_code <= 50 %}{{ dial(key) }}{% endif %}
+{%- if key.code %}{% if model.efk_keys == "1" %}{{ place(key, key.nth_of_code, "1", "1") }}{% else %}{{ place(key, key.nth, "0", model.flexible_keys) }}{% endif %}{% endif %}
 {%- endfor %}
 {%- endfor %}
-  </efk>
-{%- endif %}
 {%- if model.softkeys == "1" %}
   <feature>
     <feature.enhancedFeatureKeys feature.enhancedFeatureKeys.enabled="1"/>
   </feature>
 {%- for key in keys.combo %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
 {%- for key in keys.feature %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
-{%- endif %}
-{%- if model.flexible_keys == "1" %}
-  <lineKey>
-    <lineKey.reassignment lineKey.reassignment.enabled="1"/>
-  </lineKey>
-{%- for key in keys.line %}{{ assignment(key, model.efk_keys) }}{% endfor %}
-{%- for module in keys.expansion %}
-{%- for key in module.keys %}
-{%- if key.nth or key.type == "line" %}{{ assignment(key, model.efk_keys) }}{% endif %}
-{%- endfor %}
-{%- endfor %}
 {%- endif %}
 {%- endblock %}
 {%- block codecs %}
