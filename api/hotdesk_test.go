@@ -188,3 +188,17 @@ func TestAuthenticationByIP(t *testing.T) {
 	b.do("PATCH", path, `{"data":{"sip":{"ip":"198.51.100.8"}}}`).want(http.StatusOK)
 	b.do("PATCH", other, `{"data":{"sip":{"method":"ip"}}}`).want(http.StatusOK)
 }
+
+func TestTooManyHotdesks(t *testing.T) {
+	b := newBench(t)
+	users := map[string]any{}
+	for n := range 1001 {
+		users[fmt.Sprintf("%032x", n)] = map[string]any{}
+	}
+	send := func() *reply {
+		return b.do("PUT", b.devices(), `{"data":{"name":"x","hotdesk":{"users":`+asJSON(t, users)+`}}}`)
+	}
+	send().rejects("hotdesk.users: maxProperties")
+	delete(users, fmt.Sprintf("%032x", 0))
+	send().want(http.StatusCreated)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,4 +122,14 @@ func mustCompact(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// A device that is known by its address has a username to flush it by.
+func TestFlushOfTrunk(t *testing.T) {
+	b := newBench(t)
+	trunk := b.device(`{"name":"t","sip":{"username":"trunk1","method":"ip","ip":"192.0.2.1"}}`)
+	b.do("DELETE", b.registrations()+"/trunk1", "").want(http.StatusOK)
+	if got := b.do("GET", b.devices()+"?filter_sip.username=trunk1", "").list(); len(got) != 1 || !strings.HasSuffix(trunk, got[0].(map[string]any)["id"].(string)) {
+		t.Errorf("by username: %v", got)
+	}
 }

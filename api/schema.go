@@ -298,6 +298,8 @@ func (p problems) report(doc map[string]any, failure *jsonschema.ValidationError
 		p.add(path, "maxItems", fmt.Sprintf("must not have more than %d items", k.Want), both(k.Want))
 	case *kind.MinProperties:
 		p.add(path, "minProperties", fmt.Sprintf("must have at least %d members", k.Want), both(k.Want))
+	case *kind.MaxProperties:
+		p.add(path, "maxProperties", fmt.Sprintf("must not have more than %d members", k.Want), both(k.Want))
 	case *kind.Pattern:
 		p.add(path, "pattern", "does not match the pattern "+k.Want, both(k.Want))
 	case *kind.Format:

@@ -147,17 +147,13 @@ func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 	})
 }
 
-// inAccountRealm tells the devices that name no realm of their own. Only the
-// documents know: a device's own realm may be spelled like its account's.
-const inAccountRealm = "JSON_EXTRACT(document, '$.sip.realm') IS NULL"
-
 // moveRealm puts an account, and its devices that name no realm of their own,
 // into another realm.
 func (s *Store) moveRealm(tx *gorm.DB, a *models.Account) error {
 	if err := s.claimForAccount(tx, a); err != nil {
 		return err
 	}
-	return tx.Model(&deviceRow{}).Where("account_id = ?", a.ID).Where(inAccountRealm).
+	return tx.Model(&deviceRow{}).Where("account_id = ? AND own_realm = 0", a.ID).
 		Update("realm", strings.ToLower(a.Realm)).Error
 }
 

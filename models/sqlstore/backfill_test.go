@@ -38,7 +38,7 @@ const (
 	oldUsers   = 1200 // more than one batch
 )
 
-type older struct{ ann, bob, desk, mobile string }
+type older struct{ ann, bob, desk, mobile, phone, trunk, deep string }
 
 // olderDatabase has documents from before the columns that are derived from
 // them: users with hotdesk ids, the first two with the same, and devices.
@@ -75,6 +75,11 @@ func olderDatabase(t *testing.T, url string) older {
 			VALUES (?, ?, 'x', 'old.example.com', '', '', '', 1, ?, '1-x', 0, 0)`, id, oldAccount, document)
 		return id
 	}
+	registering := func(n int, username, document string) string {
+		id := device(n, document)
+		exec("UPDATE devices SET sip_username = ? WHERE id = ?", username, id)
+		return id
+	}
 	o := older{ann: user(1, `{"hotdesk":{"id":"1001"}}`), bob: user(2, `{"hotdesk":{"id":"1001"}}`)}
 	for n := range oldUsers {
 		user(n+3, fmt.Sprintf(`{"hotdesk":{"id":"n%d"}}`, n))
@@ -84,6 +89,10 @@ func olderDatabase(t *testing.T, url string) older {
 	o.mobile = device(2, `{"name":"mobile","device_type":"mobile","mobile":{"mdn":"4155550100"}}`)
 	device(3, `{"name":"again","device_type":"mobile","mobile":{"mdn":"+14155550100"}}`)
 	device(4, `{"name":"none","mobile":{"mdn":"4155550199"}}`)
+	o.phone = registering(5, "ann", `{"name":"phone","sip":{"username":"Ann"}}`)
+	registering(6, "bob", `{"name":"own","sip":{"username":"bob","realm":"old.example.com"}}`)
+	o.trunk = device(7, `{"name":"trunk","sip":{"username":"Trunk1","method":"ip","ip":"192.0.2.1"}}`)
+	o.deep = device(8, fmt.Sprintf(`{"name":"deep","custom":%s,"device_type":"mobile","mobile":{"mdn":"+14155550777"}}`, nested(50)))
 	return o
 }
 
@@ -105,7 +114,20 @@ func (o older) check(t *testing.T, s *sqlstore.Store) {
 			t.Errorf("hotdesk id %s: taken %v, %v", id, taken, err)
 		}
 	}
-	for mdn, want := range map[string][]string{"+14155550100": {"mobile.mdn"}, "+14155550199": nil} {
+	for username, want := range map[string]string{"ann": o.phone, "trunk1": o.trunk} {
+		if p, err := s.PhoneByUsername(t.Context(), oldAccount, username); err != nil || p.Device.ID != want {
+			t.Errorf("phone %s: %v, %v", username, p, err)
+		}
+	}
+	if _, err := updateAccount(t.Context(), s, oldAccount, setMember("realm", "new.example.com")); err != nil {
+		t.Fatal(err)
+	}
+	for username, realm := range map[string]string{"ann": "new.example.com", "bob": "old.example.com"} {
+		if _, err := s.PhoneByAOR(t.Context(), username, realm); err != nil {
+			t.Errorf("%s@%s: %v", username, realm, err)
+		}
+	}
+	for mdn, want := range map[string][]string{"+14155550100": {"mobile.mdn"}, "+14155550777": {"mobile.mdn"}, "+14155550199": nil} {
 		d := newDevice(t, oldAccount, `{"name":"x","device_type":"mobile","mobile":{"mdn":"`+mdn+`"}}`)
 		taken, err := s.DeviceTaken(t.Context(), phoneOf(t, s, d))
 		var fields []string

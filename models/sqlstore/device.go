@@ -17,8 +17,10 @@ type deviceRow struct {
 	OwnerID     *string
 	Name        string
 	MAC         *string `gorm:"column:mac"`
-	SIPUsername *string `gorm:"column:sip_username"`
+	Username    *string // what the document says; many devices may have one
+	SIPUsername *string `gorm:"column:sip_username"` // what it registers with, NULL when it is known by its address
 	Realm       string
+	OwnRealm    bool    // the document names the realm, if only the account's
 	SIPIP       *string `gorm:"column:sip_ip"`
 	MobileMDN   *string `gorm:"column:mobile_mdn"`
 	Brand       string
@@ -238,6 +240,8 @@ func deviceColumns(d *models.Device) deviceRow {
 		Brand:     clip(d.Provision.Brand, 64),
 		Family:    clip(d.Provision.Family, 64),
 		Model:     clip(string(d.Provision.Model), 64),
+		Username:  optional(sipUsername(d.SIP.Username)),
+		OwnRealm:  d.SIP.Realm != "",
 		Enabled:   d.Enabled.On(),
 		Created:   millis(d.Created),
 		Modified:  millis(d.Modified),
@@ -245,13 +249,16 @@ func deviceColumns(d *models.Device) deviceRow {
 	if d.SIP.AuthByIP() {
 		row.SIPIP = optional(d.SIP.IP)
 	} else {
-		row.SIPUsername = optional(strings.ToLower(d.SIP.Username))
+		row.SIPUsername = row.Username
 	}
 	if d.DeviceType == models.DeviceMobile {
 		row.MobileMDN = optional(clip(models.E164(d.Document.Text("mobile.mdn")), 64))
 	}
 	return row
 }
+
+// sipUsername is how a SIP username stands in its columns.
+func sipUsername(username string) string { return clip(strings.ToLower(username), 32) }
 
 // settleRealm derives the realm, the account's unless the device names its own,
 // from the account as it stays until the transaction ends: no device is left in

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // SetClock makes a store of a test live at another time.
@@ -21,4 +23,12 @@ func (s *Store) MigrateTo(ctx context.Context, version int64) error {
 // Exec runs a statement as an older program would have.
 func (s *Store) Exec(ctx context.Context, statement string, args ...any) error {
 	return s.writer.WithContext(ctx).Exec(statement, args...).Error
+}
+
+// Hold keeps other writers waiting until work is done.
+func (s *Store) Hold(ctx context.Context, work func()) error {
+	return s.transaction(ctx, "hold", func(*gorm.DB) error {
+		work()
+		return nil
+	})
 }

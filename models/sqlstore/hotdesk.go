@@ -34,7 +34,7 @@ func saveHotdesks(tx *gorm.DB, d *models.Device, before []string) error {
 	for i, user := range users {
 		rows[i] = hotdeskRow{AccountID: d.AccountID, UserID: user, DeviceID: d.ID}
 	}
-	return tx.Create(&rows).Error
+	return tx.CreateInBatches(rows, rowBatch).Error
 }
 
 func dropHotdesks(tx *gorm.DB, deviceID string) error {

@@ -23,7 +23,7 @@ var (
 	deviceNarrowings = []narrowing{
 		{"id", "id", clipped(32)},
 		{"mac_address", "mac", asMAC},
-		{"sip.username", "sip_username", asLower},
+		{"sip.username", "username", asSIPUsername},
 		{"owner_id", "owner_id", clipped(32)},
 		{"enabled", "enabled", asOff},
 		{"provision.endpoint_brand", "brand", clipped(64)},
@@ -39,6 +39,8 @@ var (
 )
 
 func asLower(text string) any { return strings.ToLower(strings.ToValidUTF8(text, "?")) }
+
+func asSIPUsername(text string) any { return sipUsername(text) }
 
 func asMAC(text string) any {
 	if clean := models.CleanMAC(text); clean != "" {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+
+	"gorm.io/gorm/schema"
 
 	"dialtone/models"
 )
@@ -20,14 +23,17 @@ type phoneRow struct {
 var phoneQuery = fmt.Sprintf(`SELECT %s, %s, %s FROM devices d
 	JOIN accounts a ON a.id = d.account_id
 	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
-	prefixed("d", "id account_id owner_id name mac sip_username realm sip_ip brand family model enabled document revision created modified"),
-	prefixed("a", "id parent_id master name realm enabled document revision created modified"),
-	prefixed("u", "id account_id username enabled document revision created modified"))
+	prefixed("d", &deviceRow{}), prefixed("a", &accountRow{}), prefixed("u", &userRow{}))
 
-func prefixed(table, columns string) string {
-	var list []string
-	for column := range strings.FieldsSeq(columns) {
-		list = append(list, fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column))
+// prefixed lists the columns of a row as those of one part of a phoneRow.
+func prefixed(table string, row any) string {
+	parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
+	if err != nil {
+		panic(err) // a row of this package is no struct
+	}
+	list := make([]string, len(parsed.DBNames))
+	for i, column := range parsed.DBNames {
+		list[i] = fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column)
 	}
 	return strings.Join(list, ", ")
 }
@@ -41,13 +47,14 @@ func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, 
 // compared without case.
 func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
 	return s.takePhone(ctx, "phone by AOR", "d.sip_username = ? AND d.realm = ?",
-		strings.ToLower(username), strings.ToLower(realm))
+		sipUsername(username), strings.ToLower(realm))
 }
 
 // PhoneByUsername finds the phone of an account by its SIP username, compared
-// without case, whatever its realm.
+// without case, whatever its realm. Of several that have it, the one that
+// registers with it comes first.
 func (s *Store) PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error) {
-	return s.takePhone(ctx, "phone by username", "d.sip_username = ? AND d.account_id = ?", strings.ToLower(username), accountID)
+	return s.takePhone(ctx, "phone by username", "d.account_id = ? AND d.username = ? ORDER BY d.sip_username IS NULL, d.id LIMIT 1", accountID, sipUsername(username))
 }
 
 // PhoneByID finds the phone of a device record, and its lines.

@@ -122,21 +122,31 @@ func (s *Store) RegisteredDevices(ctx context.Context, accountID string) ([]stri
 // limit of them, from the one that follows after.
 func (s *Store) Registrations(ctx context.Context, accountID, after string, limit int) ([]models.Registration, error) {
 	db, now := s.db.WithContext(ctx), millis(s.now())
-	var devices []deviceRow
-	err := db.Where("account_id = ? AND id > ?", accountID, after).
-		Where("EXISTS (SELECT 1 FROM registrations r WHERE r.device_id = devices.id AND r.expires > ?)", now).
-		Order("id").Limit(limit).Find(&devices).Error
-	if err != nil || len(devices) == 0 {
-		return nil, storeErr("registrations", err)
+	for {
+		var ids []string
+		err := db.Model(&registrationRow{}).Distinct().Where("account_id = ? AND device_id > ? AND expires > ?", accountID, after, now).
+			Order("device_id").Limit(limit).Pluck("device_id", &ids).Error
+		if err != nil || len(ids) == 0 {
+			return nil, storeErr("registrations", err)
+		}
+		list, err := s.registrations(db, ids, now)
+		if err != nil || len(list) > 0 {
+			return list, storeErr("registrations", err)
+		}
+		after = ids[len(ids)-1] // all of these were deleted just now
 	}
-	ids := make([]string, len(devices))
-	for i, d := range devices {
-		ids[i] = d.ID
+}
+
+// registrations reads the named devices with their live bindings, by ascending
+// id; ids that name none are left out.
+func (s *Store) registrations(db *gorm.DB, ids []string, now int64) ([]models.Registration, error) {
+	var devices []deviceRow
+	if err := db.Where("id IN ?", ids).Order("id").Find(&devices).Error; err != nil {
+		return nil, err
 	}
 	var rows []registrationRow
-	err = db.Where("device_id IN ? AND expires > ?", ids, now).Order("modified DESC, binding_key").Find(&rows).Error
-	if err != nil {
-		return nil, storeErr("registrations", err)
+	if err := db.Where("device_id IN ? AND expires > ?", ids, now).Order("modified DESC, binding_key").Find(&rows).Error; err != nil {
+		return nil, err
 	}
 	byDevice := map[string][]models.Binding{}
 	for _, row := range rows {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,11 +27,11 @@ const loginIndexKey = "login_index"
 
 // loginMarks are the indexed forms of a user's password hashes: keyed, so that
 // a stolen database gives no hash to guess against; nil for no hash.
-func (s *Store) loginMarks(db *gorm.DB, md5, sha1 models.Secret) (asMD5, asSHA1 *string, err error) {
+func (s *Store) loginMarks(ctx context.Context, md5, sha1 models.Secret) (asMD5, asSHA1 *string, err error) {
 	if md5 == "" && sha1 == "" {
 		return nil, nil, nil
 	}
-	key, err := s.loginKey(db)
+	key, err := s.loginKey(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,9 +50,9 @@ func loginMark(key, hash models.Secret) *string {
 
 // loginKey reads the key of the login index. The first time it makes one and
 // marks the users that are there already.
-func (s *Store) loginKey(db *gorm.DB) (models.Secret, error) {
+func (s *Store) loginKey(ctx context.Context) (models.Secret, error) {
 	var row serverSecretRow
-	err := db.Where("name = ?", loginIndexKey).Take(&row).Error
+	err := s.db.WithContext(ctx).Where("name = ?", loginIndexKey).Take(&row).Error
 	if err == nil {
 		return s.openSecret(row)
 	}
@@ -59,13 +60,13 @@ func (s *Store) loginKey(db *gorm.DB) (models.Secret, error) {
 		return "", storeErr("login key", err)
 	}
 	var key models.Secret
-	err = db.Transaction(func(tx *gorm.DB) error {
+	err = s.transaction(ctx, "create login key", func(tx *gorm.DB) (err error) {
 		if key, err = s.createLoginKey(tx); err != nil {
 			return err
 		}
 		return s.markUsers(tx, key)
 	})
-	return key, storeErr("create login key", err)
+	return key, err
 }
 
 // createLoginKey stores a new key, unless another program was faster, and

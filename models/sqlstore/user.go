@@ -36,7 +36,7 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	u.ID = cmp.Or(u.ID, models.NewID())
 	u.Created = s.now().UTC()
 	u.Modified = u.Created
-	row, err := s.userRow(s.db.WithContext(ctx), u)
+	row, err := s.userRow(ctx, u)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) (
 func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
 	u.Meta, u.AccountID = old.Meta, old.AccountID
 	u.Modified = s.now().UTC()
-	row, err := s.userRow(s.db.WithContext(ctx), u)
+	row, err := s.userRow(ctx, u)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (s *Store) UsersByCredentials(ctx context.Context, c models.Credentials) ([
 	if c.SHA1 {
 		column = "login_sha1"
 	}
-	key, err := s.loginKey(db)
+	key, err := s.loginKey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func presents(c models.Credentials, u *models.User) bool {
 }
 
 // userRow derives the columns from the document; the document is the truth.
-func (s *Store) userRow(db *gorm.DB, u *models.User) (userRow, error) {
+func (s *Store) userRow(ctx context.Context, u *models.User) (userRow, error) {
 	doc := u.Document.Clone()
 	if u.MD5Auth != "" {
 		doc[privateMD5] = u.MD5Auth.Reveal()
@@ -253,7 +253,7 @@ func (s *Store) userRow(db *gorm.DB, u *models.User) (userRow, error) {
 	if err != nil {
 		return userRow{}, err
 	}
-	asMD5, asSHA1, err := s.loginMarks(db, u.MD5Auth, u.SHA1Auth)
+	asMD5, asSHA1, err := s.loginMarks(ctx, u.MD5Auth, u.SHA1Auth)
 	if err != nil {
 		return userRow{}, err
 	}

@@ -1,0 +1,9 @@
+-- +goose Up
+ALTER TABLE users
+    MODIFY COLUMN username VARBINARY(1024) NULL,
+    MODIFY COLUMN hotdesk_id VARBINARY(60) NULL;
+
+-- +goose Down
+ALTER TABLE users
+    MODIFY COLUMN username VARCHAR(256) NULL,
+    MODIFY COLUMN hotdesk_id VARCHAR(15) NULL;

@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE accounts MODIFY COLUMN realm VARBINARY(253) NOT NULL;
+
+-- +goose Down
+ALTER TABLE accounts MODIFY COLUMN realm VARCHAR(253) NOT NULL;

@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE uploads MODIFY COLUMN name VARBINARY(1020) NOT NULL;
+
+-- +goose Down
+ALTER TABLE uploads MODIFY COLUMN name VARCHAR(255) NOT NULL;
