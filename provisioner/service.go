@@ -40,7 +40,7 @@ type Store interface {
 type Options struct {
 	BaseURL   string           // what phones reach us by: "http://host:8080", no trailing slash; "" = not known
 	Registrar string           // host[:port] phones register with when no document names a sip.proxy
-	Now       func() time.Time // decides only which year's clock changes count; nil = time.Now
+	Now       func() time.Time // decides only which day's offset and which year's clock changes count; nil = time.Now
 }
 
 // A Service renders phones' files. It is safe for concurrent use.
@@ -194,7 +194,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 			return File{}, err
 		}
 		mac, _ := phone.Device.MAC()
-		in.now = s.opts.Now()
+		in.now = s.today()
 		in.server = server{URL: s.URL(phone.Account), Username: mac.String(), Password: phone.Device.HTTPPassword}
 		return s.renderer()(c, name, rule, in)
 	})
@@ -217,7 +217,7 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 		if in.phonebook, err = s.phonebook(ctx, account.ID, file.rule); err != nil {
 			return File{}, err
 		}
-		in.now = s.opts.Now()
+		in.now = s.today()
 		in.firmware = firmware
 		in.server.URL = s.URL(account)
 		return s.renderer()(c, name, file.rule, in)
@@ -232,11 +232,15 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 type cacheKeyBuilder []string
 
 func (s *Service) newKey(c *Catalog, parts ...string) *cacheKeyBuilder {
-	day := s.opts.Now().UTC().Format(time.DateOnly) // clock changes are those of the year
+	day := s.today().Format(time.DateOnly) // clock changes are those of the year
 	k := &cacheKeyBuilder{c.Hash(), day, s.opts.BaseURL, s.opts.Registrar}
 	k.add(parts...)
 	return k
 }
+
+// today is the beginning of the day in UTC: what is rendered on one day is the
+// same on every server.
+func (s *Service) today() time.Time { return s.opts.Now().UTC().Truncate(24 * time.Hour) }
 
 func (k *cacheKeyBuilder) add(parts ...string) { *k = append(*k, parts...) }
 

@@ -1,6 +1,9 @@
 package provisioner
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A variable is one thing that templates can read. The table of them is what
 // templates are checked against and what docs/templates.md lists.
@@ -103,10 +106,11 @@ var variableGroups = []variableGroup{
 		{"codecs.off[].code", typeText, "the vendor's name", "opus"},
 		{"video_codecs", typeObject, "the same of `media.video.codecs` and the manifest's `video_codecs`; there may be none on", ""},
 	}},
-	{"Time and language", "", []variable{
+	{"Time and language", timeIntro(), []variable{
 		{"time", typeObject, "", ""},
 		{"time.zone", typeText, "IANA name; `UTC` when none is known", "America/New_York"},
 		{"time.offset", typeInt, "seconds east of UTC in standard time", "-18000"},
+		{"time.offset_now", typeInt, "seconds east of UTC on the day of rendering, for phones that cannot be told of a change", "-18000"},
 		{"time.offset_text", typeText, "the same in hours: `-6`, `+5:45`, `0`", "-5"},
 		{"time.dst", typeBool, "clocks change this year", "true"},
 		{"time.start", typeObject, "when daylight saving time begins, as the clock shows right before", ""},
@@ -230,6 +234,20 @@ var variableGroups = []variableGroup{
 		{"assets.ringtones[].name", typeText, "the file's name", "bell.wav"},
 		{"assets.ringtones[].url", typeText, "", "http://phones.example.com:8080/p/.../assets/bell.wav"},
 	}},
+}
+
+// timeIntro says what phones can be told of a time zone, and of which zones not.
+func timeIntro() string {
+	var out strings.Builder
+	out.WriteString("Phones are told the standard offset and, where clocks change twice in the year of rendering, the weeks in which they do; without such a\n" +
+		"pair of changes, the offset of the day. Files are rendered anew every day, and phones fetch them daily, so a rule that changes is\n" +
+		"known a day later. With that, phones show the right time in all zones of the IANA database; these need a word:\n\n")
+	for _, zone := range inexpressibleZones {
+		fmt.Fprintf(&out, "- %s: %s\n", zone.Name, zone.Reason)
+	}
+	out.WriteString("\nA phone that always adds one hour is best given `time.offset_now`, and no changes, when `time.saving` is not 60. Where changes follow\n" +
+		"the moon, the rule is right until the end of the year, and the next one has to be fetched in January.")
+	return out.String()
 }
 
 // sameMembers are the variables that have all members of another one.

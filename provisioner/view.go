@@ -264,10 +264,12 @@ func (in viewInput) timeView() view {
 		loc = time.UTC
 	}
 	rule := zoneRuleAt(loc, in.now)
+	_, today := in.now.In(loc).Zone()
 	locale := localeOf(doc.Text("language"))
 	return view{
 		"zone":        rule.Name,
 		"offset":      rule.Offset,
+		"offset_now":  today,
 		"offset_text": offsetText(rule.Offset),
 		"dst":         rule.DST,
 		"start":       rule.Start.view(),

@@ -18,6 +18,20 @@ type zoneRule struct {
 	Saving int        // minutes that DST adds
 }
 
+// inexpressibleZones are those of which a phone cannot be told all that holds
+// for years, by name, with the reason.
+var inexpressibleZones = []struct{ Name, Reason string }{
+	{"Africa/Casablanca", moonChanges},
+	{"Africa/El_Aaiun", moonChanges},
+	{"Antarctica/Troll", "clocks change by two hours"},
+	{"Asia/Gaza", moonChanges},
+	{"Asia/Hebron", moonChanges},
+	{"Australia/LHI", "clocks change by half an hour"},
+	{"Australia/Lord_Howe", "clocks change by half an hour"},
+}
+
+const moonChanges = "changes follow the moon, another date each year"
+
 // A changeRule is a change of clocks by month, week and weekday. The time is
 // what the clock shows right before the change.
 type changeRule struct {

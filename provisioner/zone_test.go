@@ -1,6 +1,10 @@
 package provisioner
 
 import (
+	"archive/zip"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +81,83 @@ func TestZoneRuleRoundTrip(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Every zone's rule gives the zone's own offsets back, at 24 instants of the
+// year to come, whenever it is written; but for those that are said not to.
+func TestEveryZone(t *testing.T) {
+	listed := map[string]bool{}
+	for _, z := range inexpressibleZones {
+		listed[z.Name] = true
+	}
+	for _, name := range allZones(t) {
+		loc, ok := loadZone(name)
+		if !ok {
+			continue
+		}
+		expressible := true
+		for days := 0; days < 2*365; days += 15 {
+			now := time.Date(2026, 1, 1+days, 0, 0, 0, 0, time.UTC)
+			rule := zoneRuleAt(loc, now)
+			expressible = expressible && (!rule.DST || rule.Saving == 60)
+			for i := range 24 {
+				at := now.AddDate(0, i/2, 14*(i%2)).Add(12 * time.Hour)
+				_, want := at.In(loc).Zone()
+				if got := rule.offsetAt(at); got != want {
+					expressible = false
+					if at.In(loc).Year() == now.In(loc).Year() {
+						t.Errorf("%s, written on %s: at %s the offset is %d, want %d", name, now.Format(time.DateOnly), at, got, want)
+					}
+				}
+			}
+		}
+		if expressible == listed[name] {
+			t.Errorf("%s: expressible %v, listed as inexpressible %v", name, expressible, listed[name])
+		}
+	}
+}
+
+// allZones are the names of the zones that come with Go.
+func allZones(t *testing.T) []string {
+	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = archive.Close() }()
+	var names []string
+	for _, file := range archive.File {
+		if !strings.HasSuffix(file.Name, "/") {
+			names = append(names, file.Name)
+		}
+	}
+	if len(names) < 500 {
+		t.Fatalf("%d zones, want all", len(names))
+	}
+	return names
+}
+
+// offsetAt is the offset that a phone with the rule shows.
+func (r zoneRule) offsetAt(t time.Time) int {
+	standard := time.Duration(r.Offset) * time.Second
+	saving := time.Duration(r.Saving) * time.Minute
+	if !r.DST {
+		return r.Offset
+	}
+	year := t.Add(standard).UTC().Year()
+	start, stop := r.Start.in(year).Add(-standard), r.Stop.in(year).Add(-standard-saving)
+	saved := !t.Before(start) && t.Before(stop)
+	if stop.Before(start) { // in the south, over the new year
+		saved = !t.Before(start) || t.Before(stop)
+	}
+	if saved {
+		standard += saving
+	}
+	return int(standard.Seconds())
 }
 
 // in is the date and time of a rule in a year, as a phone works it out.
