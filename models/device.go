@@ -146,14 +146,14 @@ const MaxLines = 300
 // left out.
 func (l *Lines) UnmarshalJSON(raw []byte) error {
 	*l = nil
-	var members map[string]json.RawMessage
+	var members map[string]any
 	if json.Unmarshal(raw, &members) != nil {
 		return nil // stored before validation: no lines
 	}
 	for name, member := range members {
 		number, err := strconv.Atoi(name)
-		id, isText := scalarText(member)
-		if err == nil && isText && number >= 2 && number <= MaxLines && strconv.Itoa(number) == name && ValidID(id) {
+		id, _ := member.(string)
+		if err == nil && number >= 2 && number <= MaxLines && strconv.Itoa(number) == name && ValidID(id) {
 			*l = append(*l, NamedLine{number, id})
 		}
 	}
@@ -184,15 +184,24 @@ type Key struct {
 // Keys are a container's keys by ascending number.
 type Keys []Key
 
-// UnmarshalJSON reads {"0": {"type": ..., "value": ...}, "1": null}. A null
-// entry means a cleared key and is left out, as is any member whose name is
-// not a number or whose value is not a key.
+// UnmarshalJSON reads {"0": {"type": ..., "value": ...}, "1": null}, see KeysOf.
 func (k *Keys) UnmarshalJSON(raw []byte) error {
-	*k = nil
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return nil // stored before validation: no keys
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return err
 	}
+	*k = KeysOf(v)
+	return nil
+}
+
+// KeysOf reads a container of keys. A null entry means a cleared key and is
+// left out, as is any member whose name is not a number or whose value is not
+// a key.
+func KeysOf(v any) Keys {
+	members, _ := v.(map[string]any) // others were stored before validation: no keys
+	var keys Keys
 	for name, member := range members {
 		number, err := strconv.ParseUint(name, 10, 16)
 		if err != nil {
@@ -200,51 +209,39 @@ func (k *Keys) UnmarshalJSON(raw []byte) error {
 		}
 		if key, ok := parseKey(member); ok {
 			key.Number = int(number)
-			*k = append(*k, key)
+			keys = append(keys, key)
 		}
 	}
-	slices.SortFunc(*k, func(a, b Key) int { return cmp.Compare(a.Number, b.Number) })
-	*k = slices.CompactFunc(*k, func(a, b Key) bool { return a.Number == b.Number }) // "1" and "01"
-	return nil
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(keys, func(a, b Key) bool { return a.Number == b.Number }) // "1" and "01"
 }
 
-func parseKey(raw json.RawMessage) (Key, bool) {
-	var stored struct {
-		Type  string          `json:"type"`
-		Value json.RawMessage `json:"value"`
-		Line  json.RawMessage `json:"line"`
-	}
-	if json.Unmarshal(raw, &stored) != nil || stored.Type == "" {
+func parseKey(v any) (Key, bool) {
+	stored, _ := v.(map[string]any)
+	key := Key{}
+	if key.Type, _ = stored["type"].(string); key.Type == "" {
 		return Key{}, false
 	}
-	key := Key{Type: stored.Type}
-	if line, ok := scalarText(stored.Line); ok {
+	if line, ok := scalarText(stored["line"]); ok {
 		n, _ := strconv.ParseUint(line, 10, 16)
 		key.Line = int(n)
 	}
-	var labelled struct {
-		Label *string         `json:"label"`
-		Value json.RawMessage `json:"value"`
+	value := stored["value"]
+	if labelled, ok := value.(map[string]any); ok {
+		value = labelled["value"]
+		key.Label, key.HasLabel = labelled["label"].(string)
 	}
-	if json.Unmarshal(stored.Value, &labelled) == nil && labelled.Value != nil {
-		stored.Value = labelled.Value
-		if labelled.Label != nil {
-			key.Label, key.HasLabel = *labelled.Label, true
-		}
-	}
-	key.Value, key.HasValue = scalarText(stored.Value)
+	key.Value, key.HasValue = scalarText(value)
 	return key, true
 }
 
 // scalarText is the text of a JSON string or number.
-func scalarText(raw json.RawMessage) (string, bool) {
-	var s string
-	if json.Unmarshal(raw, &s) == nil && raw != nil && string(raw) != "null" {
-		return s, true
-	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil && n != "" {
-		return n.String(), true
+func scalarText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
 	}
 	return "", false
 }

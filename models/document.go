@@ -147,25 +147,27 @@ func (Document) String() string       { return redacted }
 func (Document) GoString() string     { return redacted }
 func (Document) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Overlay lays top over base as Kazoo's provisioning does: objects merge, any
-// other member of top wins, an empty object of top replaces base's object.
-// Neither argument changes.
-func Overlay(base, top Document) Document {
-	return overlayObject(base, top)
-}
-
-func overlayObject(base, top map[string]any) map[string]any {
-	out := cloneValue(base).(map[string]any)
-	for name, v := range top {
-		below, isObject := out[name].(map[string]any)
-		above, aboveIsObject := v.(map[string]any)
-		if isObject && aboveIsObject && len(above) > 0 {
-			out[name] = overlayObject(below, above)
-			continue
-		}
-		out[name] = cloneValue(v)
+// Overlay lays the tops over base, the last one uppermost, as Kazoo's
+// provisioning does: objects merge, any other member of a top wins, an empty
+// object of a top replaces the object below. No argument changes.
+func Overlay(base Document, tops ...Document) Document {
+	out := base.Clone()
+	for _, top := range tops {
+		overlayObject(out, top)
 	}
 	return out
+}
+
+func overlayObject(base, top map[string]any) {
+	for name, v := range top {
+		below, isObject := base[name].(map[string]any)
+		above, aboveIsObject := v.(map[string]any)
+		if isObject && aboveIsObject && len(above) > 0 {
+			overlayObject(below, above)
+			continue
+		}
+		base[name] = cloneValue(v)
+	}
 }
 
 // view fills a typed view from the document's JSON.

@@ -68,11 +68,8 @@ func ETag(body []byte) string {
 }
 
 // deviceInput derives everything that a phone's own files are made of.
-func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar string) (viewInput, error) {
-	s, err := b.deriveSettings(phone, users, registrar)
-	if err != nil {
-		return viewInput{}, err
-	}
+func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar string) viewInput {
+	s := b.deriveSettings(phone, users, registrar)
 	p := phone.Device.Provision
 	model := b.model(p.Family, string(p.Model))
 	s.lines = slices.DeleteFunc(s.lines, func(l line) bool { return l.Number > model.Lines })
@@ -84,7 +81,7 @@ func (b *brand) deviceInput(phone *models.Phone, users []*models.User, registrar
 		owner:    phone.Owner,
 		device:   phone.Device,
 		firmware: phone.Firmware,
-	}, nil
+	}
 }
 
 // commonInput derives what a file without a MAC is made of: nothing of a

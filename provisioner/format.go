@@ -48,11 +48,31 @@ func blankControls(s string) string {
 var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
 
 // escapeXML writes a value for an attribute in either quotes, or for text.
-func escapeXML(s string) string { return xmlEscaper.Replace(blankControls(s)) }
+func escapeXML(s string) string {
+	if plain(s) && !strings.ContainsAny(s, `&<>"'`) {
+		return s
+	}
+	return xmlEscaper.Replace(blankControls(s))
+}
+
+// plain reports whether a text is printable ASCII, as most are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
 
 // escapeINI writes a value for the right side of "key = value". Phones know no
 // quoting there: all that can break out is a line break.
-func escapeINI(s string) string { return strings.TrimFunc(blankControls(s), unicode.IsSpace) }
+func escapeINI(s string) string {
+	if plain(s) {
+		return strings.Trim(s, " ")
+	}
+	return strings.TrimFunc(blankControls(s), unicode.IsSpace)
+}
 
 // checkXML wants one well-formed element, no attribute twice in an element.
 func checkXML(_ *FileRule, body []byte) error {
@@ -69,7 +89,7 @@ func checkINI(rule *FileRule, body []byte) error {
 	if len(body) == 0 || body[len(body)-1] != '\n' {
 		return &lineError{1 + bytes.Count(body, []byte("\n")), "the last line does not end"}
 	}
-	seen := map[string]bool{}
+	seen := make(map[string]bool, bytes.Count(body, []byte("\n")))
 	number := 0
 	for line := range strings.Lines(string(body)) {
 		number++

@@ -19,16 +19,16 @@ type key struct {
 // The type of a line key without a function.
 const keyNone = "none"
 
-// keysOf reads the combo and feature keys of merged layers.
-func keysOf(doc models.Document) (models.ProvisionSettings, error) {
-	stored := models.Document{}
-	for _, path := range []string{"provision.combo_keys", "provision.feature_keys"} {
-		if keys, ok := doc.Lookup(path); ok {
-			stored.Set(path, keys)
-		}
-	}
-	typed, err := models.ParseDeviceSettings(stored)
-	return typed.Provision, err
+// Where a document has its keys.
+const (
+	comboKeys   = "provision.combo_keys"
+	featureKeys = "provision.feature_keys"
+)
+
+// keysAt reads the combo or feature keys of a document.
+func keysAt(doc models.Document, path string) models.Keys {
+	v, _ := doc.Lookup(path)
+	return models.KeysOf(v)
 }
 
 // resolveKeys gives each key its value and label. A key whose user is unknown,
@@ -86,7 +86,7 @@ func labelOr(k models.Key, other string) string {
 // namedUserIDs are the ids of the users that a phone's keys and hotdesks name,
 // sorted, each once. Keys may also come from the layers below the device.
 func namedUserIDs(phone *models.Phone) []string {
-	ids := keyUserIDs(phone.Device.Provision)
+	ids := keyUserIDs(phone.Device.Document)
 	below := []models.Document{phone.Account.Document}
 	if phone.Owner != nil {
 		below = append(below, phone.Owner.Document)
@@ -99,17 +99,15 @@ func namedUserIDs(phone *models.Phone) []string {
 		}
 	}
 	for _, doc := range below {
-		if keys, err := keysOf(doc); err == nil {
-			ids = append(ids, keyUserIDs(keys)...)
-		}
+		ids = append(ids, keyUserIDs(doc)...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
-func keyUserIDs(p models.ProvisionSettings) []string {
+func keyUserIDs(doc models.Document) []string {
 	var ids []string
-	for _, k := range slices.Concat(p.ComboKeys, p.FeatureKeys) {
+	for _, k := range slices.Concat(keysAt(doc, comboKeys), keysAt(doc, featureKeys)) {
 		if (k.Type == models.KeyPresence || k.Type == models.KeyPersonalParking) && models.ValidID(k.Value) {
 			ids = append(ids, k.Value)
 		}

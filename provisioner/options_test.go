@@ -70,6 +70,8 @@ func TestOptions(t *testing.T) {
 		{"American times", `{"language": "en_US"}`, "", `{}`, view{"time.format_24h": false, "time.date_format": "MM/DD/YYYY"}},
 		{"British times", `{"language": "en-gb"}`, "", `{}`, view{"time.format_24h": true, "time.date_format": "DD/MM/YYYY"}},
 		{"Swedish times", `{"language": "sv-SE"}`, "", `{}`, view{"time.format_24h": true, "time.date_format": "YYYY-MM-DD"}},
+		{"the offset of the day", `{"timezone": "Australia/Lord_Howe"}`, "", `{}`,
+			view{"time.offset": 37800, "time.offset_now": 39600, "time.dst": true, "time.saving": 30}},
 		{"times by document", `{"language": "en-us", "provision": {"time_format": "24"}}`, "", `{}`, view{"time.format_24h": true, "time.date_format": "MM/DD/YYYY"}},
 		{"passwords by document", `{"provision": {"user_password": "4321"}}`, "", `{"provision": {"admin_password": "s3cret"}}`,
 			view{"security.admin_password": "s3cret", "security.user_password": "4321", "device.provision.admin_password": nil, "account.provision.user_password": nil}},

@@ -186,10 +186,8 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 		return File{}, err
 	}
 	f, err := s.cached(ctx, k, func() (File, error) {
-		in, err := b.deviceInput(phone, users, s.opts.Registrar)
-		if err != nil {
-			return File{}, err
-		}
+		in := b.deviceInput(phone, users, s.opts.Registrar)
+		var err error
 		if in.phonebook, err = s.phonebook(ctx, phone.Account.ID, rule); err != nil {
 			return File{}, err
 		}

@@ -28,7 +28,7 @@ var blankMembers = []string{"timezone", "language", "ntp_server", "sip.proxy", "
 
 // deriveSettings applies Kazoo's rules. users are those the phone names, see
 // namedUserIDs; keys of others are left out.
-func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, registrar string) (settings, error) {
+func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, registrar string) settings {
 	base := mergeLayers(b.defaults, handedDown(phone.Account.Document))
 	s := settings{document: layered(base, phone)}
 	if phone.Device.SIP.Username != "" {
@@ -39,11 +39,10 @@ func (b *brand) deriveSettings(phone *models.Phone, users []*models.User, regist
 			s.lines = append(s.lines, b.deriveLine(l.Number, l.Phone, layered(base, l.Phone), users, registrar))
 		}
 	}
-	keys, err := keysOf(s.document)
 	park := featureCode(s.document, codePark)
-	s.features = resolveKeys(keys.FeatureKeys, users, park)
-	s.combos = resolveKeys(keys.ComboKeys, users, park)
-	return s, err
+	s.features = resolveKeys(keysAt(s.document, featureKeys), users, park)
+	s.combos = resolveKeys(keysAt(s.document, comboKeys), users, park)
+	return s
 }
 
 // layered lays a device's owner and itself over the account's layers.
@@ -60,10 +59,10 @@ func (b *brand) commonSettings(account *models.Account) settings {
 }
 
 func mergeLayers(base models.Document, layers ...models.Document) models.Document {
-	for _, layer := range layers {
-		base = models.Overlay(base, present(layer))
+	for i := range layers {
+		layers[i] = present(layers[i])
 	}
-	return base
+	return models.Overlay(base, layers...)
 }
 
 // handedDown is what of an account or owner holds for its devices too.
@@ -93,9 +92,12 @@ func drop(doc models.Document, member string) {
 
 // present drops members whose value means "see the layer below".
 func present(doc models.Document) models.Document {
-	out := doc.Clone()
+	out, owned := doc, false
 	for _, member := range blankMembers {
-		if v, ok := out.Lookup(member); ok && (v == nil || v == "" || member == "timezone" && v == "inherit") {
+		if v, ok := doc.Lookup(member); ok && (v == nil || v == "" || member == "timezone" && v == "inherit") {
+			if !owned {
+				out, owned = doc.Clone(), true
+			}
 			drop(out, member)
 		}
 	}

@@ -29,10 +29,7 @@ func sampleView(t *testing.T, s sample) view {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := b.deviceInput(phone, s.users, sampleRegistrar)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := b.deviceInput(phone, s.users, sampleRegistrar)
 	in.model.Lines++ // one more than it has devices for
 	in.now = sampleNow
 	in.firmware = "86.1"
