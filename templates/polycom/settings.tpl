@@ -217,13 +217,14 @@ can hold one; elsewhere it is monitored as if it were a person, which dials it a
 {%- block time %}
 {%- comment %}
 The phone counts weekdays from Sunday, and names a week by the first day of the month it can begin on.
-It always adds an hour in daylight saving time, also where it is half an hour (Lord Howe Island).
+It always adds an hour in daylight saving time: where it is another time (Lord Howe Island), the phone is
+given the offset of the day.
 {%- endcomment %}
   <tcpIpApp>
-    <tcpIpApp.sntp tcpIpApp.sntp.address="{{ time.ntp_server }}" tcpIpApp.sntp.gmtOffset="{{ time.offset }}">
+    <tcpIpApp.sntp tcpIpApp.sntp.address="{{ time.ntp_server }}" tcpIpApp.sntp.gmtOffset="{% if time.saving == 60 %}{{ time.offset }}{% else %}{{ time.offset_now }}{% endif %}">
       <tcpIpApp.sntp.address tcpIpApp.sntp.address.overrideDHCP="1"/>
       <tcpIpApp.sntp.gmtOffset tcpIpApp.sntp.gmtOffset.overrideDHCP="1"/>
-{%- if time.dst %}
+{%- if time.saving == 60 %}
       <tcpIpApp.sntp.daylightSavings tcpIpApp.sntp.daylightSavings.enable="1" tcpIpApp.sntp.daylightSavings.fixedDayEnable="0">
         <tcpIpApp.sntp.daylightSavings.start
           tcpIpApp.sntp.daylightSavings.start.month="{{ time.start.month }}"
