@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"dialtone/models"
 )
 
 // A File is a rendered file, ready to be served.
 type File struct {
-	Name        string // as the phone asks for it, the MAC in lower case
+	Name        string // as the manifest writes it
 	Role        string // of the manifest: "boot", "common", "settings"
 	ContentType string
 	ETag        string // 32 hex digits, without quotes: the same bytes have the same ETag
@@ -109,7 +108,7 @@ type deviceFile struct {
 }
 
 // perDevice reports whether the file is a device's own.
-func (r *FileRule) perDevice() bool { return strings.Contains(r.Path, "{"+macPlaceholder+"}") }
+func (r *FileRule) perDevice() bool { return slices.ContainsFunc(placeholders(r.Path), isMAC) }
 
 // rendered reports whether there is something to serve that no phone uploaded.
 func (r *FileRule) rendered() bool { return r.Upload == nil || r.Template != "" }

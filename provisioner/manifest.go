@@ -27,6 +27,7 @@ type Manifest struct {
 // that lint can look them up in the dictionary, parameters.tsv.
 type ParameterRules struct {
 	Style  string   `yaml:"style"`  // one of the Style constants, "" = there is nothing to look up
+	Index  string   `yaml:"index"`  // XML attribute that tells elements of one name apart: its value follows the name, "user.1"
 	Ignore []string `yaml:"ignore"` // names that are structure, not parameters
 	Clear  []string `yaml:"clear"`  // values that are right for any parameter: they clear it
 }
@@ -48,7 +49,7 @@ type CheckSync struct {
 // A FileRule describes one file a phone asks for.
 type FileRule struct {
 	Role        string `yaml:"role"`     // unique in the manifest: "boot", "common", "settings"
-	Path        string `yaml:"path"`     // "{mac}.cfg": {mac} is the device's, any other {name} a model attribute
+	Path        string `yaml:"path"`     // "{mac}.cfg": {mac} is the device's, {MAC} the same in upper case, any other {name} a model attribute
 	Template    string `yaml:"template"` // file name, looked up by provision.id, model, family, brand
 	Format      string `yaml:"format"`   // how values are escaped and output is checked: "xml" or "ini"
 	ContentType string `yaml:"content_type"`
@@ -120,8 +121,8 @@ type Capabilities struct {
 func (c Capabilities) Keys() int { return c.LineKeys + c.ExpansionModules*c.ExpansionKeys }
 
 // A PhoneScript lets `dialtone phone` behave as the brand's firmware does.
-// In its strings {mac}, {mac_colons}, {label}, {firmware} and model attributes
-// are filled in; a step that names an attribute the model lacks is skipped.
+// In its strings {mac}, {MAC}, {mac_colons}, {label}, {firmware} and model attributes
+// are filled in; a file named by an attribute that the model lacks is left out.
 type PhoneScript struct {
 	Firmware     string            `yaml:"firmware"`
 	UserAgent    string            `yaml:"user_agent"`     // of HTTP requests
@@ -132,20 +133,21 @@ type PhoneScript struct {
 	Transports   map[string]string `yaml:"transports"` // the vendor's word -> "udp", "tcp" or "tls"
 }
 
-// A BootStep is one step of a boot. Exactly one of Index, Get, Head and Put is
-// set. A 404 is normal everywhere and ends nothing.
+// A BootStep is one step of a boot. Exactly one of Index, Config, Get, Head and
+// Put is set. A 404 is normal everywhere and ends nothing.
 type BootStep struct {
 	Index     []string `yaml:"index"`     // tried in turn; the first that exists lists the configuration files
 	Lists     string   `yaml:"lists"`     // how it does: the ini directive or XML attribute that names them
 	Otherwise []string `yaml:"otherwise"` // the configuration files when no index exists
-	Get       []string `yaml:"get"`       // tried in turn until one exists
+	Config    []string `yaml:"config"`    // configuration files, all of them in turn
+	Get       []string `yaml:"get"`       // other files, tried in turn until one exists
 	Head      string   `yaml:"head"`
 	Put       string   `yaml:"put"`        // an upload, small and harmless
 	UserAgent string   `yaml:"user_agent"` // of this step, when it differs
 }
 
 // PhoneSettings names the configuration parameters from which a phone learns
-// its SIP line.
+// its SIP line. Where in XML files they are, ParameterRules say.
 type PhoneSettings struct {
 	Format      string `yaml:"format"` // of configuration files: "xml" or "ini"
 	Enabled     string `yaml:"enabled"`
@@ -155,8 +157,9 @@ type PhoneSettings struct {
 	DisplayName string `yaml:"display_name"`
 	Domain      string `yaml:"domain"` // SIP domain: host part of the AOR
 	Port        string `yaml:"port"`   // of the domain's server
-	Proxy       string `yaml:"proxy"`  // outbound proxy, when set requests go there
+	Proxy       string `yaml:"proxy"`  // outbound proxy, when set requests go there: the first of a list, perhaps with ";transport=tcp"
 	ProxyPort   string `yaml:"proxy_port"`
 	Transport   string `yaml:"transport"`
-	Expires     string `yaml:"expires"` // seconds
+	Expires     string `yaml:"expires"`      // seconds
+	ExpiresUnit int    `yaml:"expires_unit"` // seconds that expires counts in, 0 = 1
 }

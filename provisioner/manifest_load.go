@@ -151,7 +151,7 @@ var reservedAttributes = append([]string{macPlaceholder, "mac_colons", "firmware
 var (
 	plainName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$`)
 	ouiForm     = regexp.MustCompile(`^[0-9a-f]{6}$`)
-	placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)
+	placeholder = regexp.MustCompile(`\{([a-z_]+|MAC)\}`)
 	identifier  = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
 
@@ -330,11 +330,11 @@ func (c *manifestCheck) checkFile(at string, rule FileRule) {
 		c.bad(at+".path", "path %q: want a relative path with {mac} or {attribute}", rule.Path)
 	}
 	for _, name := range placeholders(rule.Path) {
-		if name != macPlaceholder && len(c.brand.attributeValues(name)) == 0 {
+		if !isMAC(name) && len(c.brand.attributeValues(name)) == 0 {
 			c.bad(at+".path", "path %q: no model has the attribute %q", rule.Path, name)
 		}
 	}
-	if strings.Count(rule.Path, "{"+macPlaceholder+"}") > 1 {
+	if macs := slices.DeleteFunc(placeholders(rule.Path), func(name string) bool { return !isMAC(name) }); len(macs) > 1 {
 		c.bad(at+".path", "path %q: {mac} only once", rule.Path)
 	}
 	if rule.Upload != nil {
@@ -385,13 +385,13 @@ func (c *manifestCheck) checkPhone() {
 	}
 	for i, step := range phone.Boot {
 		set := 0
-		for _, is := range []bool{len(step.Index) > 0, len(step.Get) > 0, step.Head != "", step.Put != ""} {
+		for _, is := range []bool{len(step.Index) > 0, len(step.Config) > 0, len(step.Get) > 0, step.Head != "", step.Put != ""} {
 			if is {
 				set++
 			}
 		}
 		if set != 1 {
-			c.bad(fmt.Sprintf("$.phone.boot[%d]", i), "a boot step has exactly one of index, get, head and put")
+			c.bad(fmt.Sprintf("$.phone.boot[%d]", i), "a boot step has exactly one of index, config, get, head and put")
 		}
 	}
 }

@@ -7,31 +7,35 @@ import (
 	"dialtone/models"
 )
 
+// Where a path has a device's MAC, in lower case and in upper case.
 const (
-	macPlaceholder = "mac"
-	macDigits      = 2 * len(models.MAC{})
+	macPlaceholder   = "mac"
+	upperPlaceholder = "MAC"
+	macDigits        = 2 * len(models.MAC{})
 )
 
 // A Request is a file name that at least one brand knows.
 type Request struct {
-	Name   string     // as asked for, the MAC in lower case: "001565aabbcc.cfg"
+	Name   string     // in lower case: "001565aabbcc.cfg"
 	MAC    models.MAC // of the phone whose file it is
 	HasMAC bool       // false: a common file
 	Brands []string   // whose manifests have such a file, sorted
 	Upload bool       // phones of at least one of them may store it
 }
 
-// patterns match file names against the files of all brands. Model attributes
-// in paths are filled in beforehand, so only the MAC is left open.
+// patterns match file names against the files of all brands, without regard to
+// the case of letters. Model attributes in paths are filled in beforehand, so
+// only the MAC is left open.
 type patterns struct {
 	literal map[string][]brandFile
-	perMAC  []macPattern
+	perMAC  []macPattern // prefixes and suffixes in lower case, too
 }
 
 // brandFile is one file of one brand.
 type brandFile struct {
 	brand string
 	rule  *FileRule
+	path  string   // the rule's with attributes filled in
 	model modelKey // the first model that has the attributes of the path; zero when the path has none
 }
 
@@ -47,7 +51,7 @@ func newPatterns(brands map[string]*brand) *patterns {
 		for i := range b.Files {
 			rule := &b.Files[i]
 			for path, model := range b.expand(rule.Path) {
-				p.add(path, brandFile{brand: name, rule: rule, model: model})
+				p.add(brandFile{brand: name, rule: rule, path: path, model: model})
 			}
 		}
 	}
@@ -71,11 +75,16 @@ func (b *brand) expand(pattern string) map[string]modelKey {
 	return paths
 }
 
-// fillAttributes replaces every placeholder but {mac}; false when an attribute
-// is missing.
+// isMAC reports whether a placeholder stands for the device's MAC.
+func isMAC(placeholder string) bool {
+	return placeholder == macPlaceholder || placeholder == upperPlaceholder
+}
+
+// fillAttributes replaces every placeholder but those of the MAC; false when an
+// attribute is missing.
 func fillAttributes(pattern string, attributes map[string]string) (string, bool) {
 	for _, name := range placeholders(pattern) {
-		if name == macPlaceholder {
+		if isMAC(name) {
 			continue
 		}
 		if attributes[name] == "" {
@@ -86,12 +95,14 @@ func fillAttributes(pattern string, attributes map[string]string) (string, bool)
 	return pattern, true
 }
 
-// fillMAC replaces {mac}.
-func fillMAC(pattern string, mac models.MAC) string {
-	return strings.Replace(pattern, "{"+macPlaceholder+"}", mac.String(), 1)
+// fillMAC replaces the placeholder of the MAC.
+func fillMAC(path string, mac models.MAC) string {
+	path = strings.Replace(path, "{"+macPlaceholder+"}", mac.String(), 1)
+	return strings.Replace(path, "{"+upperPlaceholder+"}", strings.ToUpper(mac.String()), 1)
 }
 
-func (p *patterns) add(path string, file brandFile) {
+func (p *patterns) add(file brandFile) {
+	path := strings.ToLower(file.path)
 	prefix, suffix, perMAC := strings.Cut(path, "{"+macPlaceholder+"}")
 	if !perMAC {
 		p.literal[path] = append(p.literal[path], file)
@@ -106,9 +117,10 @@ func (p *patterns) add(path string, file brandFile) {
 	p.perMAC = append(p.perMAC, macPattern{prefix, suffix, []brandFile{file}})
 }
 
-// match finds whose file a name is. Literal names come before {mac}, which the
-// zero MAC never matches: files named with zeros are common files.
+// match finds whose file a name is. Literal names come before those with a
+// MAC, which is never all zeros: files named with zeros are common files.
 func (p *patterns) match(name string) (Request, []brandFile, bool) {
+	name = strings.ToLower(name)
 	if files, ok := p.literal[name]; ok {
 		return Request{Name: name, Brands: brandsOf(files)}, files, true
 	}

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -29,10 +30,10 @@ func TestMatch(t *testing.T) {
 		{"y000000000999.cfg", "", "", nil},
 		{"y000000000000.boot", "", "", nil},
 		{"site.cfg", "site.cfg", "", []string{"polycom"}},
-		{"SITE.cfg", "", "", nil},
+		{"SITE.cfg", "site.cfg", "", []string{"polycom"}},
 		{"001565aabbcg.cfg", "", "", nil},
 		{"00:15:65:aa.cfg", "", "", nil},
-		{"001565aabbcc.CFG", "", "", nil},
+		{"001565aabbcc.CFG", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
 		{"x/001565aabbcc.cfg", "", "", nil},
 		{"../001565aabbcc.cfg", "", "", nil},
 		{"0004F2aabbcc-phone.cfg", "0004f2aabbcc-phone.cfg", "0004f2aabbcc", []string{"polycom"}},
@@ -191,5 +192,33 @@ func TestUserAgent(t *testing.T) {
 		if got.Firmware != tt.firmware || mac != tt.mac {
 			t.Errorf("%q: got %+v, want %q and %q", tt.header, got, tt.firmware, tt.mac)
 		}
+	}
+}
+
+// A path may have the MAC in upper case. What is asked for has one name,
+// whatever the case, and the phone is shown the brand's way to write it.
+func TestUpperCaseMAC(t *testing.T) {
+	manifest := strings.Replace(acmeManifest, `path: "{mac}.txt"`, `path: "Acme-{MAC}.txt"`, 1)
+	store := &fakeStore{}
+	s := NewService(store, loadAcme(t, map[string]string{"acme/manifest.yaml": manifest}), Options{})
+	phone := acmePhone(t)
+	mac := models.MAC{0x00, 0x1a, 0x2b, 0x3c, 0x4d, 0xef}
+	phone.Device.MACAddress = mac.String()
+	req, ok := s.Match("ACME-001a2b3C4Def.TXT")
+	if !ok || req.Name != "acme-001a2b3c4def.txt" || req.MAC != mac {
+		t.Fatalf("got %+v, %v", req, ok)
+	}
+	file, err := s.DeviceFile(t.Context(), phone, req.Name)
+	if err != nil || file.Name != "Acme-001A2B3C4DEF.txt" || s.FilesOf(phone)[0].Name != file.Name {
+		t.Fatalf("got %+v, %v", file, err)
+	}
+	store.fetches = []models.Fetch{{File: req.Name, Status: http.StatusOK, ETag: file.ETag}}
+	report, err := s.Report(t.Context(), phone)
+	if err != nil || report.Files[0].Name != file.Name || report.Files[0].State != StateInSync {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	double := strings.Replace(acmeManifest, `path: "{mac}.txt"`, `path: "{MAC}-{mac}.txt"`, 1)
+	if _, err := Load(acme(map[string]string{"acme/manifest.yaml": double})); err == nil || !strings.Contains(err.Error(), "only once") {
+		t.Errorf("two MACs: got %v", err)
 	}
 }

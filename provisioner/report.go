@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"dialtone/models"
 )
@@ -83,7 +84,7 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 			report.URL = r.URL + file.name
 		}
 		rendered, err := s.fileOf(ctx, c, phone, users, file)
-		report.judge(rendered, err, fetches[file.name])
+		report.judge(rendered, err, fetches[strings.ToLower(file.name)])
 		report.prefer(file.rule, kept)
 		r.Files = append(r.Files, report)
 	}
@@ -98,13 +99,13 @@ func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, u
 	}
 	for _, known := range files {
 		if known.brand == phone.Device.Provision.Brand {
-			return s.commonFile(ctx, c, phone.Account, phone.Firmware, file.name, known)
+			return s.commonFile(ctx, c, phone.Account, phone.Firmware, known)
 		}
 	}
 	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)
 }
 
-// lastFetches are the newest fetches by file name.
+// lastFetches are the newest fetches by file name in lower case.
 func (s *Service) lastFetches(ctx context.Context, deviceID string) (map[string]*models.Fetch, error) {
 	fetches, err := s.store.LastFetches(ctx, deviceID)
 	if err != nil {

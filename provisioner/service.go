@@ -93,8 +93,8 @@ func (s *Service) Swap(c *Catalog) { s.catalog.Store(c) }
 // Catalog is the one in use.
 func (s *Service) Catalog() *Catalog { return s.catalog.Load() }
 
-// Match tells whose file a name is: the path without the token, in any case of
-// the MAC. False when no brand has such a file.
+// Match tells whose file a name is: the path without the token, in any case.
+// False when no brand has such a file.
 func (s *Service) Match(name string) (Request, bool) {
 	req, _, ok := s.Catalog().patterns.match(name)
 	return req, ok
@@ -117,7 +117,7 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 		return File{}, err
 	}
 	if !req.HasMAC {
-		return s.commonFile(ctx, c, phone.Account, phone.Firmware, req.Name, files[i])
+		return s.commonFile(ctx, c, phone.Account, phone.Firmware, files[i])
 	}
 	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
@@ -126,7 +126,7 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 	if err != nil {
 		return File{}, err
 	}
-	return s.deviceFile(ctx, c, phone, users, req.Name, files[i].rule)
+	return s.deviceFile(ctx, c, phone, users, fillMAC(files[i].path, req.MAC), files[i].rule)
 }
 
 // withFirmware is the phone with the firmware that it told last.
@@ -153,7 +153,7 @@ func (s *Service) CommonFile(ctx context.Context, account *models.Account, firmw
 	if !ok || req.HasMAC {
 		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
 	}
-	return s.commonFile(ctx, c, account, firmware, req.Name, files[0])
+	return s.commonFile(ctx, c, account, firmware, files[0])
 }
 
 // namedUsers reads the users that the phone's keys and hotdesks name, in one query.
@@ -202,9 +202,9 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	return f, nil
 }
 
-func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware, name string, file brandFile) (File, error) {
+func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware string, file brandFile) (File, error) {
 	b := c.brands[file.brand]
-	k := s.newKey(c, b.Brand, file.rule.Role, name, firmware)
+	k := s.newKey(c, b.Brand, file.rule.Role, file.path, firmware)
 	k.document(account.Meta)
 	if err := s.phonebookKey(ctx, k, account.ID, file.rule); err != nil {
 		return File{}, err
@@ -218,7 +218,7 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 		in.now = s.today()
 		in.firmware = firmware
 		in.server.URL = s.URL(account)
-		return s.renderer()(c, name, file.rule, in)
+		return s.renderer()(c, file.path, file.rule, in)
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("account %s, role %s: %w", account.ID, file.rule.Role, err)

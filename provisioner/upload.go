@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dialtone/models"
 )
@@ -47,7 +48,7 @@ func (s *Service) uploads(ctx context.Context, deviceID string) ([]models.Upload
 // prefer turns to what the phone itself stored, when the rule lets it: it has
 // that, whether or not it fetched it.
 func (f *FileReport) prefer(rule *FileRule, kept []models.Upload) {
-	i := slices.IndexFunc(kept, func(u models.Upload) bool { return u.Name == f.Name })
+	i := slices.IndexFunc(kept, func(u models.Upload) bool { return strings.EqualFold(u.Name, f.Name) })
 	if rule.Upload == nil || i < 0 {
 		return
 	}

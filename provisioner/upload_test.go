@@ -29,7 +29,7 @@ func TestRule(t *testing.T) {
 	}{
 		{"001122334455.txt", own, "settings", false},
 		{"001122334455-dir.xml", own, "directory", false},
-		{"001122334455-LOCAL.txt", own, "", false},
+		{"001122334455-LOCAL.txt", own, "overrides", true},
 		{"001122334455-local.txt", own, "overrides", true},
 		{"001122334455-local.txt", other, "", false},
 		{"../001122334455-local.txt", own, "", false},
