@@ -1,6 +1,7 @@
 package phonesim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ func (p *Phone) play(ctx context.Context, step provisioner.BootStep) ([][]settin
 			return nil, err
 		}
 		return p.configs(ctx, base, names, agent)
+	case len(step.Config) > 0:
+		return p.configs(ctx, p.base, step.Config, agent)
 	case step.Head != "":
 		return nil, p.optional(ctx, http.MethodHead, []string{step.Head}, agent)
 	case step.Put != "":
@@ -99,7 +102,7 @@ func (p *Phone) configs(ctx context.Context, base *url.URL, names []string, agen
 		if err != nil {
 			return nil, err
 		}
-		list, unread, err := parseConfig(p.script.Settings.Format, body)
+		list, unread, err := parseConfig(p.script.Settings.Format, p.rules, body)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path.Base(at.Path), err)
 		}
@@ -170,30 +173,29 @@ func parseBase(raw string) (*url.URL, error) {
 // placeholder matches what a manifest leaves to the phone: "{mac}".
 var placeholder = regexp.MustCompile(`\{[A-Za-z0-9_]+\}`)
 
-// expand fills the placeholders of a script in; one it has no value for is an
-// error.
+// expand fills the placeholders of a script in. A file whose name has one that
+// there is no value for is left out; elsewhere that is an error.
 func expand(script provisioner.PhoneScript, vars map[string]string) (provisioner.PhoneScript, error) {
 	var missing string
 	fill := func(s string) string {
-		return placeholder.ReplaceAllStringFunc(s, func(name string) string {
-			value, ok := vars[strings.Trim(name, "{}")]
-			if !ok {
-				missing = name
-			}
-			return value
-		})
+		filled, lacks := fillIn(s, vars)
+		missing = cmp.Or(missing, lacks)
+		return filled
 	}
-	fillAll := func(list []string) []string {
-		list = slices.Clone(list)
-		for i := range list {
-			list[i] = fill(list[i])
+	files := func(list []string) []string {
+		var filled []string
+		for _, name := range list {
+			if name, lacks := fillIn(name, vars); lacks == "" {
+				filled = append(filled, name)
+			}
 		}
-		return list
+		return filled
 	}
 	script.UserAgent, script.SIPUserAgent = fill(script.UserAgent), fill(script.SIPUserAgent)
 	script.Boot = slices.Clone(script.Boot)
 	for i, step := range script.Boot {
-		step.Index, step.Otherwise, step.Get = fillAll(step.Index), fillAll(step.Otherwise), fillAll(step.Get)
+		step.Index, step.Otherwise = files(step.Index), files(step.Otherwise)
+		step.Config, step.Get = files(step.Config), files(step.Get)
 		step.Head, step.Put, step.UserAgent = fill(step.Head), fill(step.Put), fill(step.UserAgent)
 		script.Boot[i] = step
 	}
@@ -201,4 +203,16 @@ func expand(script provisioner.PhoneScript, vars map[string]string) (provisioner
 		return script, fmt.Errorf("the phone script says %s, which this model does not have", missing)
 	}
 	return script, nil
+}
+
+// fillIn fills placeholders in; lacks is one that there is no value for.
+func fillIn(s string, vars map[string]string) (filled, lacks string) {
+	filled = placeholder.ReplaceAllStringFunc(s, func(name string) string {
+		value, ok := vars[strings.Trim(name, "{}")]
+		if !ok {
+			lacks = name
+		}
+		return value
+	})
+	return filled, lacks
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dialtone/internal/strictxml"
+	"dialtone/provisioner"
 )
 
 // maxListed bounds the configuration files that one index may name.
@@ -37,17 +38,35 @@ func merge(files [][]setting, firstWins bool) settings {
 // parseConfig reads one configuration file of the given format, "xml" or
 // "ini". It also returns the numbers of the lines it could not read, which
 // phones ignore; a file with nothing in it to read is an error.
-func parseConfig(format string, body []byte) ([]setting, []int, error) {
+func parseConfig(format string, rules provisioner.ParameterRules, body []byte) ([]setting, []int, error) {
 	if format == "xml" {
-		list, err := parseXML(body)
+		list, err := parseXML(rules, body)
 		return list, nil, err
 	}
 	return parseINI(body)
 }
 
-// parseXML reads a document whose settings are attributes: the names of its
-// elements do not matter, nor does their nesting.
-func parseXML(body []byte) ([]setting, error) {
+// parseXML reads a document whose settings are where the rules say: elements
+// by their name or their path, else attributes.
+func parseXML(rules provisioner.ParameterRules, body []byte) ([]setting, error) {
+	if rules.Style != provisioner.StyleElements && rules.Style != provisioner.StylePaths {
+		return parseAttributes(body)
+	}
+	leaves, err := strictxml.Leaves(body, rules.Index)
+	var list []setting
+	for _, leaf := range leaves {
+		name := leaf.Name()
+		if rules.Style == provisioner.StylePaths {
+			name = strings.Join(leaf.Path, ".")
+		}
+		list = append(list, setting{name, leaf.Value})
+	}
+	return list, err
+}
+
+// parseAttributes reads a document whose settings are attributes: the names of
+// its elements do not matter, nor does their nesting.
+func parseAttributes(body []byte) ([]setting, error) {
 	var list []setting
 	err := strictxml.Walk(body, func(e xml.StartElement) {
 		for _, a := range e.Attr {
@@ -122,7 +141,7 @@ func parseIndex(format, lists string, body []byte) ([]string, error) {
 }
 
 func xmlListed(attribute string, body []byte) ([]string, error) {
-	list, err := parseXML(body)
+	list, err := parseAttributes(body)
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,14 @@ package phonesim
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dialtone/provisioner"
 )
 
 func TestParseConfig(t *testing.T) {
@@ -39,7 +42,7 @@ func TestParseConfig(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, unread, err := parseConfig(tt.format, []byte(tt.body))
+			got, unread, err := parseConfig(tt.format, provisioner.ParameterRules{}, []byte(tt.body))
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("got error %v, want %q", err, tt.err)
@@ -56,6 +59,79 @@ func TestParseConfig(t *testing.T) {
 				t.Errorf("unread lines (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Settings may be elements, told apart by an attribute, by name or by path.
+func TestParseElements(t *testing.T) {
+	const body = `<?xml version="1.0"?>
+<s><p e="2"><user idx="1" perm="R"> ann &amp; bob
+</user><user idx="2"/><zone/></p><line idx="2"><!-- here --><reg><user>carl</user></reg></line></s>`
+	tests := []struct {
+		rules provisioner.ParameterRules
+		want  []setting
+	}{
+		{
+			provisioner.ParameterRules{Style: provisioner.StyleElements, Index: "idx"},
+			[]setting{{"user.1", "ann & bob"}, {"user.2", ""}, {"zone", ""}, {"user", "carl"}},
+		},
+		{
+			provisioner.ParameterRules{Style: provisioner.StylePaths, Index: "idx"},
+			[]setting{{"p.user.1", "ann & bob"}, {"p.user.2", ""}, {"p.zone", ""}, {"line.2.reg.user", "carl"}},
+		},
+		{
+			provisioner.ParameterRules{Style: provisioner.StylePaths},
+			[]setting{{"p.user", "ann & bob"}, {"p.user", ""}, {"p.zone", ""}, {"line.reg.user", "carl"}},
+		},
+		{
+			provisioner.ParameterRules{Style: provisioner.StyleAttributes, Index: "idx"},
+			[]setting{{"e", "2"}, {"idx", "1"}, {"perm", "R"}, {"idx", "2"}, {"idx", "2"}},
+		},
+	}
+	for _, tt := range tests {
+		got, _, err := parseConfig("xml", tt.rules, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(setting{})); diff != "" {
+			t.Errorf("%+v: settings (-want +got):\n%s", tt.rules, diff)
+		}
+	}
+	for _, broken := range []string{"", "<a><b></a>", "<a/><b/>", `<a><b c="1" c="2"/></a>`} {
+		if _, _, err := parseConfig("xml", tests[0].rules, []byte(broken)); err == nil {
+			t.Errorf("%q: no error", broken)
+		}
+	}
+}
+
+// What a brand says otherwise than most: backups and a transport with the
+// proxy, and minutes.
+func TestLineOfOtherForms(t *testing.T) {
+	script := provisioner.PhoneScript{Settings: provisioner.PhoneSettings{
+		Username: "user", Domain: "host", Proxy: "outbound", Transport: "over", Expires: "minutes", ExpiresUnit: 60,
+	}, Transports: map[string]string{"0": "udp", "1": "tcp"}}
+	tests := []struct {
+		outbound, over, minutes    string
+		server, transport, problem string
+		expires                    int
+	}{
+		{"a.example.com:5070;transport=tcp, b.example.com", "0", "10", "a.example.com:5070", "tcp", "", 600},
+		{"a.example.com;lr;Transport=UDP", "1", "0", "a.example.com:5060", "udp", "", 10},
+		{"a.example.com:5061;transport=tls", "", "5", "", "", "TLS", 0},
+		{"a.example.com,b.example.com", "1", "99999999999", "a.example.com:5060", "tcp", "", maxExpires},
+		{" ", "1", "", "acme.example.com:5060", "tcp", "", defaultExpires},
+	}
+	for _, tt := range tests {
+		got, err := newLine(&script, settings{"user": "ann", "host": "acme.example.com", "outbound": tt.outbound, "over": tt.over, "minutes": tt.minutes})
+		if tt.problem != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.problem) {
+				t.Errorf("%q: got %v, want an error of %s", tt.outbound, err, tt.problem)
+			}
+			continue
+		}
+		if err != nil || got.server != tt.server || got.transport != tt.transport || got.expires != tt.expires {
+			t.Errorf("%q: got %+v, %v", tt.outbound, got, err)
+		}
 	}
 }
 
@@ -144,8 +220,12 @@ func FuzzParseXML(f *testing.F) {
 	f.Add([]byte(`<c><a reg.1.address="1" b="x &amp; y"/></c>`))
 	f.Add([]byte(`<a b='1' b='2'>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		list, err := parseXML(body)
-		for _, s := range list {
+		list, err := parseAttributes(body)
+		elements, err2 := parseXML(provisioner.ParameterRules{Style: provisioner.StylePaths, Index: "b"}, body)
+		if (err == nil) != (err2 == nil) {
+			t.Errorf("%q: attributes give %v, elements %v", body, err, err2)
+		}
+		for _, s := range slices.Concat(list, elements) {
 			if s.name == "" {
 				t.Errorf("a setting without a name in %q", body)
 			}

@@ -96,7 +96,7 @@ func testPhone(t *testing.T, script provisioner.PhoneScript, o Options) *Phone {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
-	phone, err := newPhone(script, o)
+	phone, err := newPhone(script, provisioner.ParameterRules{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,8 +59,8 @@ func newLine(script *provisioner.PhoneScript, v settings) (line, error) {
 		authUser:    cmp.Or(v[names.AuthUser], user),
 		password:    v[names.Password],
 		displayName: v[names.DisplayName],
-		transport:   cmp.Or(script.Transports[v[names.Transport]], "udp"),
-		expires:     expiry(v[names.Expires]),
+		transport:   cmp.Or(transportIn(v[names.Proxy]), script.Transports[v[names.Transport]], "udp"),
+		expires:     expiry(v[names.Expires], names.ExpiresUnit),
 	}
 	if l.transport == "tls" {
 		return line{}, errNoTLS
@@ -84,13 +84,31 @@ func servers(names provisioner.PhoneSettings, v settings, userHost string) (doma
 	if err != nil {
 		return "", "", err
 	}
-	if proxy := v[names.Proxy]; proxy != "" {
+	if proxy, _, _ := strings.Cut(firstProxy(v[names.Proxy]), ";"); proxy != "" {
 		server, err = hostPort(proxy, v[names.ProxyPort])
 	} else {
 		server, err = hostPort(registrar, v[names.Port])
 	}
 	domain, _, _ = net.SplitHostPort(aorAt) // hostPort made it
 	return strings.ToLower(domain), server, err
+}
+
+// firstProxy is the first of a list of proxies, the others are backups.
+func firstProxy(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
+}
+
+// transportIn is the transport that the first of a list of proxies names as a
+// SIP URI does, "proxy.example.com:5060;transport=tcp"; "" without one.
+func transportIn(proxies string) string {
+	_, parameters, _ := strings.Cut(firstProxy(proxies), ";")
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		if name, value, _ := strings.Cut(parameter, "="); strings.EqualFold(name, "transport") {
+			return strings.ToLower(value)
+		}
+	}
+	return ""
 }
 
 // hostPort joins a host, which may bring a port of its own, and a port. A
@@ -118,11 +136,13 @@ func notInHost(r rune) bool {
 	return r > 0x7e || r <= ' ' || strings.ContainsRune(`"<>@/\;?,=`, r)
 }
 
-func expiry(seconds string) int {
-	n, err := strconv.Atoi(seconds)
+// expiry is how many seconds to register for; unit is those that text counts in.
+func expiry(text string, unit int) int {
+	n, err := strconv.Atoi(text)
 	if err != nil {
 		return defaultExpires
 	}
+	n = min(max(n, 0), maxExpires) * max(unit, 1)
 	return min(max(n, minExpires), maxExpires)
 }
 

@@ -64,6 +64,7 @@ type Phone struct {
 	mac    models.MAC
 	base   *url.URL
 	script provisioner.PhoneScript
+	rules  provisioner.ParameterRules
 	listen string
 	once   bool
 	out    *printer
@@ -82,15 +83,15 @@ type Phone struct {
 // New makes a phone. It fails with an *OptionError when the catalog does not
 // know the model, or when the URL or the listening address is none.
 func New(o Options) (*Phone, error) {
-	script, err := scriptOf(o)
+	script, rules, err := scriptOf(o)
 	if err != nil {
 		return nil, err
 	}
-	return newPhone(script, o)
+	return newPhone(script, rules, o)
 }
 
 // newPhone makes a phone from a script without placeholders.
-func newPhone(script provisioner.PhoneScript, o Options) (*Phone, error) {
+func newPhone(script provisioner.PhoneScript, rules provisioner.ParameterRules, o Options) (*Phone, error) {
 	base, err := parseBase(o.URL)
 	if err != nil {
 		return nil, badOption("url", "%w", err)
@@ -104,7 +105,7 @@ func newPhone(script provisioner.PhoneScript, o Options) (*Phone, error) {
 	}
 	out := newPrinter(o.Out)
 	return &Phone{
-		mac: o.MAC, base: base, script: script,
+		mac: o.MAC, base: base, script: script, rules: rules,
 		listen: cmp.Or(o.SIPListen, ":0"),
 		once:   o.Once,
 		out:    out,
@@ -114,26 +115,28 @@ func newPhone(script provisioner.PhoneScript, o Options) (*Phone, error) {
 	}, nil
 }
 
-// scriptOf is the brand's phone script, filled in for the model and the MAC.
-func scriptOf(o Options) (provisioner.PhoneScript, error) {
+// scriptOf is the brand's phone script, filled in for the model and the MAC,
+// and where the brand's files have their parameters.
+func scriptOf(o Options) (provisioner.PhoneScript, provisioner.ParameterRules, error) {
 	manifest, ok := o.Catalog.Manifest(o.Brand)
 	if !ok {
-		return provisioner.PhoneScript{}, badOption("brand", "unknown brand %q; there are: %s",
+		return provisioner.PhoneScript{}, provisioner.ParameterRules{}, badOption("brand", "unknown brand %q; there are: %s",
 			o.Brand, strings.Join(o.Catalog.Brands(), ", "))
 	}
 	model := o.Catalog.Model(o.Brand, "", o.Model)
 	if model.Family == "" {
-		return provisioner.PhoneScript{}, badOption("model", "unknown model %q of brand %q; there are: %s",
+		return provisioner.PhoneScript{}, provisioner.ParameterRules{}, badOption("model", "unknown model %q of brand %q; there are: %s",
 			o.Model, o.Brand, strings.Join(modelsOf(manifest), ", "))
 	}
 	vars := map[string]string{
-		"mac": o.MAC.String(), "mac_colons": o.MAC.Colons(),
+		"mac": o.MAC.String(), "MAC": strings.ToUpper(o.MAC.String()), "mac_colons": o.MAC.Colons(),
 		"label": model.Label, "firmware": manifest.Phone.Firmware,
 	}
 	for name, value := range model.Attributes {
 		vars[name] = value
 	}
-	return expand(manifest.Phone, vars)
+	script, err := expand(manifest.Phone, vars)
+	return script, manifest.Parameters, err
 }
 
 // Run boots the phone, registers it and keeps it registered, obeying

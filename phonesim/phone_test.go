@@ -486,11 +486,15 @@ func TestEscapeUser(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	script := provisioner.PhoneScript{Boot: []provisioner.BootStep{{Get: []string{"{part}.ld"}}}}
-	if _, err := expand(script, map[string]string{"mac": "x"}); err == nil {
+	if _, err := expand(provisioner.PhoneScript{UserAgent: "Acme {part}"}, map[string]string{"mac": "x"}); err == nil {
 		t.Error("an unknown placeholder passed")
 	}
-	got, err := expand(script, map[string]string{"part": "3111"})
+	script := provisioner.PhoneScript{Boot: []provisioner.BootStep{{Get: []string{"{part}.ld"}}, {Config: []string{"{mac}.cfg", "{part}.cfg"}}}}
+	got, err := expand(script, map[string]string{"mac": "x"})
+	if err != nil || len(got.Boot[0].Get) > 0 || len(got.Boot[1].Config) != 1 || got.Boot[1].Config[0] != "x.cfg" {
+		t.Errorf("without a part: got %+v, %v", got.Boot, err)
+	}
+	got, err = expand(script, map[string]string{"mac": "x", "part": "3111"})
 	if err != nil || got.Boot[0].Get[0] != "3111.ld" || script.Boot[0].Get[0] != "{part}.ld" {
 		t.Errorf("got %q, %v; the manifest now says %q", got.Boot[0].Get, err, script.Boot[0].Get)
 	}

@@ -3,6 +3,7 @@ package strictxml_test
 import (
 	"encoding/xml"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,5 +39,24 @@ func TestWalk(t *testing.T) {
 				t.Errorf("got %v, want line %d: %s", err, tt.line, tt.reason)
 			}
 		})
+	}
+}
+
+func TestLeaves(t *testing.T) {
+	got, err := strictxml.Leaves([]byte("<?xml version=\"1.0\"?>\n<a>\n<b i=\"2\"><c> x &lt;\n y </c>\n<d i=''/></b><b/></a>"), "i")
+	want := []strictxml.Leaf{
+		{Path: []string{"b.2", "c"}, Value: "x <\n y", Line: 3},
+		{Path: []string{"b.2", "d."}, Line: 5},
+		{Path: []string{"b"}, Line: 5},
+	}
+	if err != nil || !slices.EqualFunc(got, want, func(a, b strictxml.Leaf) bool {
+		return slices.Equal(a.Path, b.Path) && a.Value == b.Value && a.Line == b.Line
+	}) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	for _, broken := range []string{"", "<a><b></a>", "<a/><b/>"} {
+		if leaves, err := strictxml.Leaves([]byte(broken), ""); err == nil {
+			t.Errorf("%q: got %+v, want an error", broken, leaves)
+		}
 	}
 }
