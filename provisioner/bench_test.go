@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"strconv"
 	"testing"
 
@@ -8,48 +9,54 @@ import (
 	"dialtone/templates"
 )
 
-// BenchmarkDeviceFile renders a phone's settings file: cold, and from the cache
-// with the revisions compared.
+// BenchmarkDeviceFile renders the largest file that any sample gives a phone of
+// each brand: cold, and from the cache with the revisions compared.
 func BenchmarkDeviceFile(b *testing.B) {
 	c := builtinCatalog(b)
 	for _, brand := range c.Brands() {
-		samples, err := loadSamples(templates.FS, brand)
-		if err != nil {
-			b.Fatal(err)
-		}
-		sample := samples[0]
-		for _, s := range samples {
-			if len(s.models) == 0 {
-				sample = s
-			}
-		}
-		targets := c.brands[brand].targets(sample)
-		phone, err := sample.forTarget(targets[len(targets)-1])
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, u := range sample.users {
-			u.Revision = "1-u"
-		}
-		phone.Account.Revision = "1-a"
+		phone, users, name := largestFile(b, c, brand)
 		b.Run(brand+"/cold", func(b *testing.B) {
-			benchmarkDeviceFile(b, c, phone, sample.users, func(i int) string { return strconv.Itoa(i) })
+			benchmarkDeviceFile(b, c, phone, users, name, func(i int) string { return strconv.Itoa(i) })
 		})
 		b.Run(brand+"/cached", func(b *testing.B) {
-			benchmarkDeviceFile(b, c, phone, sample.users, func(int) string { return "1-d" })
+			benchmarkDeviceFile(b, c, phone, users, name, func(int) string { return "1-d" })
 		})
 	}
 }
 
-func benchmarkDeviceFile(b *testing.B, c *Catalog, phone *models.Phone, users []*models.User, revision func(i int) string) {
-	s := NewService(&fakeStore{users: users}, c, Options{BaseURL: "http://host"})
-	mac, _ := phone.Device.MAC()
-	name := ""
-	for _, file := range c.brands[phone.Device.Provision.Brand].deviceFiles(c.Model(phone.Device.Provision.Brand, "", string(phone.Device.Provision.Model)), mac) {
-		if file.rule.Settings {
-			name = file.name
+// largestFile finds the largest file of one phone over all samples of a brand.
+func largestFile(b *testing.B, c *Catalog, brand string) (phone *models.Phone, users []*models.User, name string) {
+	b.Helper()
+	trials, err := c.Trials(templates.FS, brand)
+	if err != nil {
+		b.Fatal(err)
+	}
+	size := 0
+	for _, trial := range trials {
+		files, err := trial.Files(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, file := range trial.Service.FilesOf(trial.Phone) {
+			if file.Rule.perDevice() && len(files[i].Body) > size {
+				size, phone, name = len(files[i].Body), trial.Phone, file.Name
+			}
 		}
 	}
+	samples, err := loadSamples(templates.FS, brand)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range samples {
+		users = append(users, s.users...)
+	}
+	phone.Firmware = cmp.Or(phone.Firmware, "0")
+	return phone, users, name
+}
+
+func benchmarkDeviceFile(b *testing.B, c *Catalog, phone *models.Phone, users []*models.User, name string, revision func(i int) string) {
+	s := NewService(&fakeStore{users: users}, c, Options{BaseURL: "http://host"})
+	phone.Account.Revision = "1-a"
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		phone.Device.Revision = revision(i)
