@@ -108,6 +108,8 @@ type Config struct {
 	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
 	// Preview renders one of a phone's files, with secrets masked or not.
 	Preview func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error)
+	// Explain is Preview that tells where each line comes from.
+	Explain func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.Explanation, error)
 	// Catalog is what is known about brands now; it may be another one later.
 	Catalog func() *provisioner.Catalog
 	// Background does what a request leaves to be done after its answer, with
@@ -130,7 +132,7 @@ type Config struct {
 }
 
 func (c *Config) check() error {
-	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil ||
+	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil || c.Explain == nil ||
 		c.Catalog == nil || c.Background == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}

@@ -82,6 +82,9 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 		Preview: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error) {
 			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Preview(ctx, p, name, reveal)
 		},
+		Explain: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.Explanation, error) {
+			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Explain(ctx, p, name, reveal)
+		},
 		Catalog:    func() *provisioner.Catalog { return builtin(t) },
 		Background: func(ctx context.Context, work func(context.Context)) { work(context.WithoutCancel(ctx)) },
 		Provision:  func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },

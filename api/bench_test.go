@@ -107,6 +107,9 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 		Preview: func(context.Context, *models.Phone, string, bool) (provisioner.File, error) {
 			return provisioner.File{}, nil
 		},
+		Explain: func(context.Context, *models.Phone, string, bool) (provisioner.Explanation, error) {
+			return provisioner.Explanation{}, nil
+		},
 		Catalog:    func() *provisioner.Catalog { return nil },
 		Background: func(ctx context.Context, work func(context.Context)) { work(ctx) },
 		Guard:      limit.NewLockout(nil, time.Now),

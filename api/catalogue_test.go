@@ -76,6 +76,7 @@ func TestPreview(t *testing.T) {
 	secrets := []string{"s3cret-sip", d.HTTPPassword.Reveal(), b.master.PathToken.Reveal()}
 
 	r := b.do("GET", files+"001565aabbcc.cfg", "").want(http.StatusOK)
+	masked := r
 	body := r.at("body").(string)
 	if !strings.Contains(body, "account.1.password = REDACTED") || !strings.Contains(body, "account.1.user_name = ann") || r.at("revealed") != false || r.at("etag") != nil {
 		t.Errorf("preview: %s", r.body)
@@ -99,6 +100,29 @@ func TestPreview(t *testing.T) {
 	entry := b.do("GET", path+"/audit", "").list()[0].(map[string]any)
 	if entry["action"] != "reveal" || entry["detail"] != "001565aabbcc.cfg" || entry["request_id"] != "show-it" || entry["object_id"] != id {
 		t.Errorf("audit of a reveal: %v", entry)
+	}
+
+	explained := b.do("GET", files+"001565aabbcc.cfg?explain=true", "").want(http.StatusOK)
+	for _, secret := range secrets {
+		if strings.Contains(explained.body, secret) {
+			t.Errorf("the explanation holds the secret %q", secret)
+		}
+	}
+	found := false
+	for _, line := range explained.at("lines").([]any) {
+		line := line.(map[string]any)
+		if line["text"] == "account.1.user_name = ann" {
+			found = true
+			if got := fmt.Sprint(line["origins"]); got != "[map[layer:device member:sip.username]]" {
+				t.Errorf("origins: %s", got)
+			}
+			if source := line["templates"].([]any)[0].(map[string]any); !strings.HasPrefix(source["file"].(string), "yealink/") || fmt.Sprint(source["line"]) == "0" {
+				t.Errorf("template: %v", source)
+			}
+		}
+	}
+	if !found || explained.at("body") != masked.at("body") || explained.at("etag") != nil {
+		t.Errorf("explained: %s", explained.body)
 	}
 
 	if r := b.do("GET", files+"y000000000108.cfg", "").want(http.StatusOK); r.at("role") != "common" {

@@ -19,7 +19,7 @@ func (s *server) previewFile(ctx context.Context, r *request) (*answer, error) {
 	}
 	name := strings.TrimPrefix(r.params.ByName("name"), "/")
 	reveal := r.parameter("reveal") == "true"
-	file, err := s.Preview(ctx, phone, name, reveal)
+	file, lines, err := s.previewed(ctx, r, phone, name, reveal)
 	if err != nil {
 		return nil, notRendered(err, name)
 	}
@@ -32,7 +32,39 @@ func (s *server) previewFile(ctx context.Context, r *request) (*answer, error) {
 			return nil, err
 		}
 	}
-	return ok(publicPreview(file, reveal)), nil
+	out := publicPreview(file, reveal)
+	if lines != nil {
+		out["lines"] = lines
+	}
+	return ok(out), nil
+}
+
+// previewed is the file and, when they are asked for, its explained lines.
+func (s *server) previewed(ctx context.Context, r *request, phone *models.Phone, name string, reveal bool) (provisioner.File, []any, error) {
+	if r.parameter("explain") != "true" {
+		f, err := s.Preview(ctx, phone, name, reveal)
+		return f, nil, err
+	}
+	e, err := s.Explain(ctx, phone, name, reveal)
+	if err == nil && e.Mistake != "" {
+		err = &provisioner.FileError{File: e.Template, Reason: e.Mistake}
+	}
+	lines := []any{}
+	for _, line := range e.Lines {
+		lines = append(lines, publicLine(line))
+	}
+	return e.File, lines, err
+}
+
+func publicLine(line provisioner.ExplainedLine) map[string]any {
+	templates, origins := []any{}, []any{}
+	for _, source := range line.Sources {
+		templates = append(templates, map[string]any{"file": source.File, "line": source.Line})
+	}
+	for _, origin := range line.Origins {
+		origins = append(origins, map[string]any{"layer": origin.Layer, "member": origin.Member})
+	}
+	return map[string]any{"text": line.Text, "templates": templates, "origins": origins}
 }
 
 // notRendered names the file that there is not, or the mistake in a template.

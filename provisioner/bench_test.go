@@ -38,7 +38,7 @@ func largestFile(b *testing.B, c *Catalog, brand string) (phone *models.Phone, u
 			b.Fatal(err)
 		}
 		for i, file := range trial.Service.FilesOf(trial.Phone) {
-			if file.Rule.perDevice() && len(files[i].Body) > size {
+			if file.Rule.PerDevice() && len(files[i].Body) > size {
 				size, phone, name = len(files[i].Body), trial.Phone, file.Name
 			}
 		}

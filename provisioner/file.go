@@ -107,8 +107,8 @@ type deviceFile struct {
 	rule *FileRule
 }
 
-// perDevice reports whether the file is a device's own.
-func (r *FileRule) perDevice() bool { return slices.ContainsFunc(placeholders(r.Path), isMAC) }
+// PerDevice reports whether the file is a device's own.
+func (r *FileRule) PerDevice() bool { return slices.ContainsFunc(placeholders(r.Path), isMAC) }
 
 // rendered reports whether there is something to serve that no phone uploaded.
 func (r *FileRule) rendered() bool { return r.Upload == nil || r.Template != "" }

@@ -11,7 +11,7 @@ import (
 // Every file of every model of every brand with every sample is what its
 // golden says.
 func TestGoldens(t *testing.T) {
-	catalog, err := provisioner.Load(templates.FS)
+	catalog, err := provisioner.Parse(templates.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestGoldens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, group := range author.GroupByText(goldens.Compare(rendered)) {
+		for _, group := range goldens.Compare(rendered).List {
 			t.Errorf("%s: go test ./provisioner -run Goldens -update rewrites the goldens (-golden +rendered):\n%s", brand, group)
 		}
 	}

@@ -346,7 +346,7 @@ func (c *manifestCheck) checkFile(at string, rule FileRule) {
 	if rule.ContentType == "" {
 		c.bad(at+".content_type", "content_type is missing")
 	}
-	if rule.Settings && !rule.perDevice() {
+	if rule.Settings && !rule.PerDevice() {
 		c.bad(at+".settings", "settings: a file with settings of one device needs {mac} in its path")
 	}
 	if rule.rendered() {
@@ -358,7 +358,7 @@ func (c *manifestCheck) checkUpload(at string, rule FileRule) {
 	if rule.Upload.MaxBytes < 1 || rule.Upload.MaxBytes > maxUploadBytes {
 		c.bad(at+".upload", "upload.max_bytes is %d: want 1 to %d", rule.Upload.MaxBytes, maxUploadBytes)
 	}
-	if !rule.perDevice() || len(rule.Path) > maxUploadPath {
+	if !rule.PerDevice() || len(rule.Path) > maxUploadPath {
 		c.bad(at+".path", "path %q: what a phone uploads needs {mac} and at most %d characters", rule.Path, maxUploadPath)
 	}
 	if !slices.Contains(uploadTypes, rule.ContentType) {

@@ -97,7 +97,7 @@ func (in viewInput) phonebookURL() string {
 		mac, own = in.device.MAC()
 	}
 	for _, file := range in.brand.deviceFiles(in.model, mac) {
-		if file.rule.Phonebook && (own || !file.rule.perDevice()) {
+		if file.rule.Phonebook && (own || !file.rule.PerDevice()) {
 			return in.server.URL + file.name
 		}
 	}

@@ -62,8 +62,8 @@ func (s *Service) renderer() renderer {
 	return s.render
 }
 
-// with is the service with another catalog, which keeps nothing.
-func (s *Service) with(c *Catalog) *Service {
+// With is the service with another catalog. It keeps nothing that it renders.
+func (s *Service) With(c *Catalog) *Service {
 	other := &Service{store: s.store, opts: s.opts}
 	other.Swap(c)
 	return other

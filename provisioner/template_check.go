@@ -26,8 +26,10 @@ func checkTemplates(files map[string]string) (map[string][]code, [][]string, err
 		scanned[file] = codes
 		problems = append(problems, g.addFile(file, codes)...)
 	}
-	if len(problems) == 0 {
-		problems = append(problems, g.checkNames()...)
+	complete := len(problems) == 0
+	problems = append(problems, g.checkReads()...)
+	if complete {
+		problems = append(problems, g.checkUses()...)
 		problems = append(problems, g.checkCycles()...)
 	}
 	var reads [][]string
@@ -357,9 +359,9 @@ func (s *fileScan) loopOf(c code) loop {
 	return loop{name: c.tokens[1].text, element: at.Element}
 }
 
-// checkNames finds variables that no view has: the engine prints nothing for
+// checkReads finds variables that no view has: the engine prints nothing for
 // them, and a phone would get a setting without its value.
-func (g *graph) checkNames() []error {
+func (g *graph) checkReads() []error {
 	var problems []error
 	for _, r := range g.reads {
 		if unknown, known := g.unknown(r); unknown != "" {
@@ -367,6 +369,12 @@ func (g *graph) checkNames() []error {
 			problems = append(problems, g.mistake(r.file, r.pos, nearest.Hint(last, known), fmt.Sprintf("unknown variable %q", unknown)))
 		}
 	}
+	return problems
+}
+
+// checkUses finds what is included, imported or called and is not there.
+func (g *graph) checkUses() []error {
+	var problems []error
 	for _, name := range sortedKeys(g.units) {
 		for _, use := range g.units[name].uses {
 			if _, ok := g.units[use.unit]; ok {

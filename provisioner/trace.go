@@ -59,7 +59,7 @@ func (s Source) String() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
 // Malformed output is told in the Rendering, it is no error.
 func (s *Service) Trace(ctx context.Context, phone *models.Phone, name string) (Rendering, error) {
 	var r Rendering
-	tracing := s.with(s.Catalog())
+	tracing := s.With(s.Catalog())
 	tracing.render = func(c *Catalog, name string, rule *FileRule, in viewInput) (File, error) {
 		var err error
 		r, err = c.traceFile(name, rule, in)
@@ -83,8 +83,16 @@ func (c *Catalog) traceFile(name string, rule *FileRule, in viewInput) (Renderin
 		return Rendering{}, err
 	}
 	lines, stripped := c.templates.readMarks(marked)
-	if stripped != string(body) { // a template looked at what a macro wrote
-		lines = unmarked(template, string(body))
+	if stripped != string(body) {
+		stable, err := c.templates.stable(template, v, string(body))
+		switch {
+		case err != nil:
+			return Rendering{}, err
+		case stable: // the template looked at what a macro wrote
+			lines = unmarked(template, string(body))
+		default: // it is never the same: this is one of them
+			body = []byte(stripped)
+		}
 	}
 	r := Rendering{File: newFile(name, rule, body), Rule: rule, Template: template, Lines: lines}
 	if err := formats[rule.Format].check(rule, body); err != nil {
@@ -94,6 +102,16 @@ func (c *Catalog) traceFile(name string, rule *FileRule, in viewInput) (Renderin
 		}
 	}
 	return r, nil
+}
+
+// stable reports whether a template gives the same again and again.
+func (t *templateTree) stable(file string, v view, body string) (bool, error) {
+	for range 8 {
+		if again, err := t.render(file, v); err != nil || string(again) != body {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // TemplateLine is a line of a template's text, from 1.

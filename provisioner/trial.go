@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -48,6 +49,32 @@ func (c *Catalog) Trials(fsys fs.FS, brand string) ([]Trial, error) {
 	return trials, nil
 }
 
+// TrialOf is one sample as one model. An empty brand or model is that of the
+// sample's device; without any the first model of the brand.
+func (c *Catalog) TrialOf(fsys fs.FS, file, brand, model string) (Trial, error) {
+	s, err := readSample(fsys, file)
+	if err != nil {
+		return Trial{}, &FileError{File: file, Reason: err.Error()}
+	}
+	p := s.phone.Device.Provision
+	brand = cmp.Or(brand, p.Brand)
+	b, ok := c.brands[brand]
+	if !ok {
+		return Trial{}, fmt.Errorf("brand %q: %w", brand, models.ErrNotFound)
+	}
+	known := slices.Concat(s.models, modelNames(b), []string{unlistedModel})
+	model = cmp.Or(model, string(p.Model), known[0])
+	return c.trial(s, target{id: p.ID, model: b.model("", model)})
+}
+
+func modelNames(b *brand) []string {
+	var names []string
+	for _, key := range b.modelKeys() {
+		names = append(names, key.model)
+	}
+	return names
+}
+
 func (c *Catalog) trial(s sample, t target) (Trial, error) {
 	phone, err := s.forTarget(t)
 	if err != nil {
@@ -59,7 +86,7 @@ func (c *Catalog) trial(s sample, t target) (Trial, error) {
 	samples := &Service{store: sampleStore{s}, opts: Options{
 		BaseURL: sampleURL, Registrar: sampleRegistrar, Now: func() time.Time { return sampleNow },
 	}}
-	service := samples.with(c)
+	service := samples.With(c)
 	return Trial{Sample: s.name, File: s.file, Model: t.model, ID: t.id, Phone: phone, Service: service}, nil
 }
 

@@ -39,7 +39,7 @@ func (s *Service) changed(phone *models.Phone, change documentChange) (*Service,
 	if phone.Owner != nil {
 		ownerID = phone.Owner.ID
 	}
-	other := s.with(s.Catalog().withDefaults(change))
+	other := s.With(s.Catalog().withDefaults(change))
 	other.store = changedStore{Store: s.store, change: change, ownerID: ownerID}
 	return other, out, err
 }

@@ -119,13 +119,20 @@ func newAccountListCommand() *cobra.Command {
 
 // eachPage walks a list to its end; visit gives the record's id.
 func eachPage[T any](page func(after string) ([]T, error), visit func(T) string) error {
+	return eachOf(page, func(one T) (string, error) { return visit(one), nil })
+}
+
+// eachOf is eachPage that ends with the first error.
+func eachOf[T any](page func(after string) ([]T, error), visit func(T) (string, error)) error {
 	for after := ""; ; {
 		list, err := page(after)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		for _, one := range list {
-			after = visit(one)
+			if after, err = visit(one); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -65,3 +65,12 @@ func reachable(host string) (string, error) {
 	}
 	return "127.0.0.1", nil
 }
+
+// portOf is the port of host:port, 0 when it is left open.
+func portOf(addr string) uint16 {
+	port, err := netip.ParseAddrPort("0.0.0.0" + addr[max(strings.LastIndexByte(addr, ':'), 0):])
+	if err != nil {
+		return 0
+	}
+	return port.Port()
+}

@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,7 +21,18 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitFound  = 3 // lint
+	exitDiffer = 4 // template test and diff
 )
+
+// An outcome is not a failure: the command did its work, and this is what
+// came out.
+type outcome struct {
+	code int
+	text string
+}
+
+func (o outcome) Error() string { return o.text }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -32,11 +45,15 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := newRootCommand()
 	started := noteStart(root)
-	root.SetArgs(args)
+	root.SetArgs(longFlags(args))
 	err := root.ExecuteContext(ctx)
+	result, isOutcome := errors.AsType[outcome](err)
 	switch {
 	case err == nil:
 		return exitOK
+	case isOutcome:
+		fmt.Fprintln(os.Stderr, "dialtone:", result.text)
+		return result.code
 	case *started:
 		fmt.Fprintln(os.Stderr, "dialtone:", err)
 		return exitFailed
@@ -44,6 +61,15 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "dialtone: %v\nRun 'dialtone --help' for usage.\n", err)
 		return exitUsage
 	}
+}
+
+// longFlags lets -update be written as the go command's tests have it.
+func longFlags(args []string) []string {
+	args = slices.Clone(args)
+	if i := slices.Index(args, "-update"); i >= 0 {
+		args[i] = "--update"
+	}
+	return args
 }
 
 func newRootCommand() *cobra.Command {
@@ -61,6 +87,7 @@ func newRootCommand() *cobra.Command {
 		newAccountCommand(),
 		newDeviceCommand(),
 		newPhoneCommand(),
+		newTemplateCommand(),
 		newVersionCommand(),
 	)
 	return root

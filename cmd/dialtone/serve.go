@@ -200,6 +200,7 @@ func (s *server) join() error {
 		Background: s.later.add,
 		Provision:  s.files.Report,
 		Preview:    s.files.Preview,
+		Explain:    s.files.Explain,
 		Catalog:    s.files.Catalog,
 		Guard:      s.guard,
 		Meter:      s.meter,

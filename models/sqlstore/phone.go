@@ -93,6 +93,11 @@ func (s *Store) withLines(ctx context.Context, take func() (*models.Phone, error
 	return phone, nil
 }
 
+// PhoneOfDevice finds the phone of a device record, whatever its account.
+func (s *Store) PhoneOfDevice(ctx context.Context, deviceID string) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone", "d.id = ?", deviceID)
+}
+
 func (s *Store) takePhone(ctx context.Context, op, where string, args ...any) (*models.Phone, error) {
 	var row phoneRow
 	result := s.db.WithContext(ctx).Raw(phoneQuery+where, args...).Scan(&row)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -153,30 +154,25 @@ func writeFile(name, text string) error {
 	return os.WriteFile(name, []byte(text), 0o644) //nolint:gosec // templates are no secrets
 }
 
-// Compare lists what differs: golden texts that are not rendered any more,
-// rendered ones that no golden has, and those that changed.
-func (g Goldens) Compare(rendered Goldens) []Difference {
-	var out []Difference
-	all := Goldens{}
-	for _, texts := range []Goldens{g, rendered} {
-		for key := range texts {
-			all[key] = ""
-		}
-	}
+// Compare groups what differs: goldens that are not rendered any more, what is
+// rendered and has no golden, and what changed.
+func (g Goldens) Compare(rendered Goldens) *Groups {
+	groups := &Groups{}
+	all := maps.Clone(g)
+	maps.Copy(all, rendered)
 	for _, key := range all.keys() {
 		want, isGolden := g[key]
 		got, isRendered := rendered[key]
 		switch {
-		case want == got && isGolden == isRendered:
 		case !isGolden:
-			out = append(out, Difference{Name: key.String(), Text: "has no golden\n"})
+			groups.Add(Difference{key.String(), "has no golden\n"})
 		case !isRendered:
-			out = append(out, Difference{Name: key.String(), Text: "is not rendered any more\n"})
-		default:
-			out = append(out, Difference{Name: key.String(), Text: unified(want, got)})
+			groups.Add(Difference{key.String(), "is not rendered any more\n"})
+		case want != got:
+			groups.Add(Difference{key.String(), unified(want, got)})
 		}
 	}
-	return out
+	return groups
 }
 
 // A Difference is how one file differs.
@@ -185,26 +181,53 @@ type Difference struct {
 	Text string // unified difference, or what else there is to say, in lines
 }
 
-// A Group is files that differ in the same way.
+// A Group is what differs in the same way.
 type Group struct {
-	Names []string
-	Text  string
+	Count int      `json:"count"`
+	Names []string `json:"names"` // the first few
+	Text  string   `json:"difference"`
 }
 
-// GroupByText joins differences of the same text, in the order of their first.
-func GroupByText(differences []Difference) []Group {
-	var groups []Group
-	at := map[string]int{}
-	for _, d := range differences {
-		i, known := at[d.Text]
-		if !known {
-			i = len(groups)
-			at[d.Text] = i
-			groups = append(groups, Group{Text: d.Text})
+const (
+	maxNames  = 5    // of a group
+	maxGroups = 1000 // that are kept
+)
+
+// Groups collects differences by their text, in the order of their first.
+type Groups struct {
+	List []*Group
+	Rest int // differences in groups that there was no room for
+	at   map[string]*Group
+}
+
+// Add adds a difference.
+func (g *Groups) Add(d Difference) {
+	group := g.at[d.Text]
+	switch {
+	case group == nil && len(g.List) == maxGroups:
+		g.Rest++
+		return
+	case group == nil:
+		group = &Group{Text: d.Text}
+		g.List = append(g.List, group)
+		if g.at == nil {
+			g.at = map[string]*Group{}
 		}
-		groups[i].Names = append(groups[i].Names, d.Name)
+		g.at[d.Text] = group
 	}
-	return groups
+	group.Count++
+	if len(group.Names) < maxNames {
+		group.Names = append(group.Names, d.Name)
+	}
+}
+
+// String is the names and the text.
+func (g *Group) String() string {
+	names := strings.Join(g.Names, ", ")
+	if more := g.Count - len(g.Names); more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return names + "\n" + g.Text
 }
 
 // unified is the difference of two texts, without the names of files.
@@ -212,14 +235,4 @@ func unified(before, after string) string {
 	_, text, _ := strings.Cut(udiff.Unified("", "", before, after), "\n")
 	_, text, _ = strings.Cut(text, "\n")
 	return text
-}
-
-// String is the names, the first few when there are many, and the text.
-func (g Group) String() string {
-	const shown = 5
-	names := strings.Join(g.Names[:min(shown, len(g.Names))], ", ")
-	if more := len(g.Names) - shown; more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	return names + "\n" + g.Text
 }
