@@ -41,7 +41,7 @@ func (s *server) listUnknownDevices(ctx context.Context, r *request) (*answer, e
 			"file":            u.File,
 			"requests":        u.Requests,
 			"first_seen":      isoTime(u.First),
-			"last_seen":       isoTime(u.At),
+			"last_seen":       isoTime(u.Last),
 		}
 	}
 	return listed(entries, p), nil

@@ -82,9 +82,10 @@ type Fetch struct {
 }
 
 // An UnknownDevice is a phone that asks for files of an account which has no
-// device with its MAC. Its Fetch is the newest one.
+// device with its MAC.
 type UnknownDevice struct {
-	Fetch
-	Requests int
-	First    time.Time // of the requests that are still on record
+	MAC                     string
+	File, Source, UserAgent string // of the newest request
+	Requests                int
+	First, Last             time.Time
 }

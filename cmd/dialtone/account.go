@@ -100,7 +100,7 @@ func newAccountListCommand() *cobra.Command {
 			return withStore(cmd, func(_ Config, store *sqlstore.Store) error {
 				t := table{columns: []string{"id", "name", "realm", "parent", "enabled"}}
 				err := eachPage(func(after string) ([]*models.Account, error) {
-					return store.Accounts(cmd.Context(), after, listPage)
+					return store.ListAccounts(cmd.Context(), "", models.Listing{After: after, Limit: listPage})
 				}, func(a *models.Account) string {
 					t.add(a.ID, a.Name, a.Realm, a.ParentID(), strconv.FormatBool(a.Enabled.On()))
 					return a.ID

@@ -26,7 +26,7 @@ func newDeviceListCommand() *cobra.Command {
 				}
 				t := table{columns: []string{"id", "name", "mac_address", "brand", "family", "model", "sip_username", "enabled"}}
 				err := eachPage(func(after string) ([]*models.Device, error) {
-					return store.Devices(cmd.Context(), account, after, listPage)
+					return store.ListDevices(cmd.Context(), account, models.Listing{After: after, Limit: listPage})
 				}, func(d *models.Device) string {
 					t.add(d.ID, d.Name, d.MACAddress, d.Provision.Brand, d.Provision.Family, string(d.Provision.Model),
 						d.SIP.Username, strconv.FormatBool(d.Enabled.On()))

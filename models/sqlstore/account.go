@@ -90,17 +90,6 @@ func (s *Store) takeAccount(ctx context.Context, op, where string, args ...any) 
 	return s.account(row)
 }
 
-// Accounts lists accounts by ascending id, at most limit of them, from the one
-// that follows after.
-func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]*models.Account, error) {
-	var rows []accountRow
-	err := s.db.WithContext(ctx).Where("id > ?", after).Order("id").Limit(limit).Find(&rows).Error
-	if err != nil {
-		return nil, storeErr("accounts", err)
-	}
-	return convert(rows, s.account)
-}
-
 // ListAccounts reads a part of the list of all accounts, or of those directly
 // below parentID when it is not empty.
 func (s *Store) ListAccounts(ctx context.Context, parentID string, l models.Listing) ([]*models.Account, error) {
@@ -214,31 +203,27 @@ func (s *Store) DeleteAccount(ctx context.Context, a *models.Account) error {
 // and devices, in the audit of the account above: its own goes with it from
 // sight.
 func (s *Store) auditContents(ctx context.Context, tx *gorm.DB, a *models.Account) error {
-	gone := func(what *audited) error {
-		what.account = a.ParentID()
-		return s.audit(ctx, tx, deleted(what))
-	}
-	err := eachRow(tx, a.ID, func(row deviceRow) (string, error) {
-		d, err := s.device(row)
+	for _, contents := range []struct{ kind, table string }{{models.KindDevice, "devices"}, {models.KindUser, "users"}} {
+		err := eachBatch(tx, contents.table, a.ID, func(batch []storedDocument) error {
+			entries, err := convert(batch, func(d storedDocument) (auditRow, error) {
+				last, err := d.audited(a.ParentID(), contents.kind)
+				if err != nil {
+					return auditRow{}, err
+				}
+				return s.auditRow(ctx, deleted(last))
+			})
+			if err != nil {
+				return err
+			}
+			return insertAudit(tx, entries)
+		})
 		if err != nil {
-			return "", err
+			return err
 		}
-		return d.ID, gone(auditedDevice(d))
-	})
-	if err != nil {
-		return err
 	}
-	err = eachRow(tx, a.ID, func(row userRow) (string, error) {
-		u, err := s.user(row)
-		if err != nil {
-			return "", err
-		}
-		return u.ID, gone(auditedUser(u))
-	})
-	if err != nil {
-		return err
-	}
-	return gone(auditedAccount(a))
+	last := auditedAccount(a)
+	last.account = a.ParentID()
+	return s.audit(ctx, tx, deleted(last))
 }
 
 // emptyAccount deletes what belongs to an account.
@@ -249,7 +234,7 @@ func emptyAccount(tx *gorm.DB, id string) error {
 			return err
 		}
 	}
-	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}} {
+	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -58,6 +60,20 @@ func auditedDevice(d *models.Device) *audited {
 	return &audited{d.AccountID, models.KindDevice, d.ID, d.Revision, d.Document}
 }
 
+// audited is a document in the audit of an account. Its secrets stay sealed, since
+// they are masked in any case: thousands may go at once.
+func (d storedDocument) audited(account, kind string) (*audited, error) {
+	doc, err := models.ParseDocument([]byte(d.Document))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, d.ID, err)
+	}
+	if hash, has := doc[privateMD5]; has {
+		doc["password"] = hash
+	}
+	maps.DeleteFunc(doc, func(name string, _ any) bool { return strings.HasPrefix(name, "pvt_") })
+	return &audited{account, kind, d.ID, d.Revision, doc}, nil
+}
+
 // created, updated and deleted are the entries of the three kinds of writes.
 func created(after *audited) models.AuditEntry {
 	return after.entry(models.ActionCreate, models.Document{}, after.document)
@@ -95,6 +111,20 @@ func (s *Store) audit(ctx context.Context, tx *gorm.DB, e models.AuditEntry) err
 	}
 	return tx.Create(&row).Error
 }
+
+// insertAudit writes entries in the transaction of the changes that they
+// describe.
+func insertAudit(tx *gorm.DB, entries []auditRow) error {
+	for part := range batches(entries, auditRow.bytes) {
+		if err := tx.Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytes are about what a row takes in a statement.
+func (row auditRow) bytes() int { return len(row.Changes) + len(text(row.Document)) }
 
 // Audit writes down what changed no document, such as showing secrets.
 func (s *Store) Audit(ctx context.Context, e models.AuditEntry) error {

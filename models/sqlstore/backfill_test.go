@@ -92,6 +92,11 @@ func olderDatabase(t *testing.T, url string) older {
 	o.phone = registering(5, "ann", `{"name":"phone","sip":{"username":"Ann"}}`)
 	registering(6, "bob", `{"name":"own","sip":{"username":"bob","realm":"old.example.com"}}`)
 	o.trunk = device(7, `{"name":"trunk","sip":{"username":"Trunk1","method":"ip","ip":"192.0.2.1"}}`)
+	for at, mac := range []string{"001565aabb01", "001565aabb02", "001565aabb02", ""} {
+		exec(`INSERT INTO fetches (account_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
+			VALUES (?, ?, 'f', 'GET', 404, '', 0, '', ?, '', 0, ?)`, oldAccount, mac, fmt.Sprint("at ", at), at)
+	}
+	exec("UPDATE devices SET mac = '001565aabb01' WHERE id = ?", o.phone)
 	o.deep = device(8, fmt.Sprintf(`{"name":"deep","custom":%s,"device_type":"mobile","mobile":{"mdn":"+14155550777"}}`, nested(50)))
 	return o
 }
@@ -113,6 +118,10 @@ func (o older) check(t *testing.T, s *sqlstore.Store) {
 		if err != nil || len(taken) != 1 || taken[0].Field != "hotdesk.id" {
 			t.Errorf("hotdesk id %s: taken %v, %v", id, taken, err)
 		}
+	}
+	unknown, err := s.UnknownDevices(t.Context(), oldAccount, "", 10)
+	if err != nil || len(unknown) != 1 || unknown[0].MAC != "001565aabb02" || unknown[0].Requests != 2 || unknown[0].UserAgent != "at 2" {
+		t.Errorf("unknown devices: %+v, %v", unknown, err)
 	}
 	for username, want := range map[string]string{"ann": o.phone, "trunk1": o.trunk} {
 		if p, err := s.PhoneByUsername(t.Context(), oldAccount, username); err != nil || p.Device.ID != want {

@@ -39,24 +39,17 @@ func (deviceRow) TableName() string { return "devices" }
 // they are empty. Its account must exist (ErrNotFound). A value that must be
 // unique and is not is a TakenError.
 func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
-	row, err := s.newDeviceRow(d)
+	n, err := s.newDevice(ctx, 0, d)
 	if err != nil {
 		return err
 	}
-	return s.transaction(ctx, "create device", func(tx *gorm.DB) error { return s.insertDevice(ctx, tx, d, row) })
-}
-
-func (s *Store) insertDevice(ctx context.Context, tx *gorm.DB, d *models.Device, row deviceRow) error {
-	if err := s.settleRealm(tx, d, &row, ""); err != nil {
+	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
+		taken, err := s.insertDevices(tx, []*newDevice{n})
+		if err == nil && taken[0] != nil {
+			return taken[0]
+		}
 		return err
-	}
-	if err := tx.Create(&row).Error; err != nil {
-		return err
-	}
-	if err := saveHotdesks(tx, d, nil); err != nil {
-		return err
-	}
-	return s.audit(ctx, tx, created(auditedDevice(d)))
+	})
 }
 
 // errTakenBack rolls a transaction back without being a failure.
@@ -66,30 +59,19 @@ var errTakenBack = errors.New("taken back")
 // keep is told, by index, which of them have a value that is taken, and decides
 // whether the others are stored or none; it may be asked more than once.
 func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error {
-	rows := make([]deviceRow, len(devices))
+	list := make([]*newDevice, len(devices))
 	for i, d := range devices {
 		var err error
-		if rows[i], err = s.newDeviceRow(d); err != nil {
+		if list[i], err = s.newDevice(ctx, i, d); err != nil {
 			return err
 		}
 	}
 	err := s.transaction(ctx, "import devices", func(tx *gorm.DB) error {
-		taken := map[int]*models.TakenError{}
-		for i := range rows {
-			err := storeErr("import device", s.insertDevice(ctx, tx, devices[i], rows[i]))
-			var refused *models.TakenError
-			if errors.As(err, &refused) {
-				taken[i] = refused
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if !keep(taken) {
+		taken, err := s.insertDevices(tx, list)
+		if err == nil && !keep(taken) {
 			return errTakenBack
 		}
-		return nil
+		return err
 	})
 	if errors.Is(err, errTakenBack) {
 		return nil
@@ -97,19 +79,108 @@ func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, kee
 	return err
 }
 
-// newDeviceRow is the row of a new device, whose empty members it fills.
-func (s *Store) newDeviceRow(d *models.Device) (deviceRow, error) {
+// A newDevice is all that is written when a device is created, made before the
+// transaction: that has other writers wait.
+type newDevice struct {
+	index  int // among those that are created together
+	device *models.Device
+	row    deviceRow
+	audit  auditRow
+}
+
+// newDevice prepares the creation of a device, whose empty members it fills.
+func (s *Store) newDevice(ctx context.Context, index int, d *models.Device) (*newDevice, error) {
 	d.ID = cmp.Or(d.ID, models.NewID())
 	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
 	d.Created = s.now().UTC()
 	d.Modified = d.Created
 	row, err := s.deviceRow(d)
 	if err != nil {
-		return deviceRow{}, err
+		return nil, err
 	}
 	row.Revision = nextRevision("", row.Document)
 	d.Revision = row.Revision
-	return row, nil
+	audit, err := s.auditRow(ctx, created(auditedDevice(d)))
+	return &newDevice{index, d, row, audit}, err
+}
+
+// insertDevices stores new devices but for those that have a value which is
+// taken: these it gives by their index.
+func (s *Store) insertDevices(tx *gorm.DB, list []*newDevice) (map[int]*models.TakenError, error) {
+	taken := map[int]*models.TakenError{}
+	realms := s.realmsIn(tx)
+	var free []*newDevice
+	for _, n := range list {
+		err := realms.settle(n.device, &n.row, "")
+		if errors.As(err, new(*models.TakenError)) {
+			taken[n.index] = &models.TakenError{Field: "sip.realm"}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		free = append(free, n)
+	}
+	for part := range batches(free, func(n *newDevice) int { return len(n.row.Document) }) {
+		stored, err := insertRows(tx, part, taken)
+		if err != nil {
+			return nil, err
+		}
+		if err := saveBeside(tx, stored); err != nil {
+			return nil, err
+		}
+	}
+	return taken, nil
+}
+
+// insertRows stores the rows of some devices with one statement, or when one of
+// them has a value that is taken, which leaves nothing of it, one by one. It
+// gives those that it stored.
+func insertRows(tx *gorm.DB, list []*newDevice, taken map[int]*models.TakenError) ([]*newDevice, error) {
+	rows := make([]deviceRow, len(list))
+	for i, n := range list {
+		rows[i] = n.row
+	}
+	err := tx.Create(&rows).Error
+	if takenField(err) == "" {
+		return list, err
+	}
+	var stored []*newDevice
+	for _, n := range list {
+		err := tx.Create(&n.row).Error
+		switch field := takenField(err); {
+		case err == nil:
+			stored = append(stored, n)
+		case field == "":
+			return nil, err
+		default:
+			taken[n.index] = &models.TakenError{Field: field}
+		}
+	}
+	return stored, nil
+}
+
+// saveBeside writes what goes with devices that were stored.
+func saveBeside(tx *gorm.DB, list []*newDevice) error {
+	var audit []auditRow
+	var desks []hotdeskRow
+	macs := map[string][]string{} // by account
+	for _, n := range list {
+		audit = append(audit, n.audit)
+		desks = append(desks, hotdesks(n.device)...)
+		if n.row.MAC != nil {
+			macs[n.row.AccountID] = append(macs[n.row.AccountID], *n.row.MAC)
+		}
+	}
+	for account, known := range macs {
+		if err := meet(tx, account, known); err != nil {
+			return err
+		}
+	}
+	if err := tx.CreateInBatches(desks, rowBatch).Error; err != nil {
+		return err
+	}
+	return insertAudit(tx, audit)
 }
 
 // Device reads one device of an account.
@@ -120,12 +191,6 @@ func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Devic
 		return nil, storeErr("device", err)
 	}
 	return s.device(row)
-}
-
-// Devices lists an account's devices by ascending id from the one that follows
-// after.
-func (s *Store) Devices(ctx context.Context, accountID, after string, limit int) ([]*models.Device, error) {
-	return s.ListDevices(ctx, accountID, models.Listing{After: after, Limit: limit})
 }
 
 // ListDevices reads a part of an account's list of devices.
@@ -150,13 +215,18 @@ func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	d.Revision = row.Revision
 	return s.transaction(ctx, "save device", func(tx *gorm.DB) error {
-		if err := s.settleRealm(tx, d, &row, old.SIP.Realm); err != nil {
+		if err := s.realmsIn(tx).settle(d, &row, old.SIP.Realm); err != nil {
 			return err
 		}
 		if err := replace(tx, old.Meta, &row); err != nil {
 			return err
 		}
-		if err := saveHotdesks(tx, d, hotdeskUsers(old.Document)); err != nil {
+		if row.MAC != nil && d.MACAddress != old.MACAddress {
+			if err := meet(tx, d.AccountID, []string{*row.MAC}); err != nil {
+				return err
+			}
+		}
+		if err := saveHotdesks(tx, d, old.Document); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, updated(auditedDevice(old), auditedDevice(d)))
@@ -218,7 +288,7 @@ func (s *Store) DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.Tak
 }
 
 // deviceRow is the whole row: the derived columns and the sealed document.
-// But for the realm, see settleRealm.
+// But for the realm, see realms.
 func (s *Store) deviceRow(d *models.Device) (deviceRow, error) {
 	row := deviceColumns(d)
 	doc := d.Document.Clone()
@@ -259,30 +329,6 @@ func deviceColumns(d *models.Device) deviceRow {
 
 // sipUsername is how a SIP username stands in its columns.
 func sipUsername(username string) string { return clip(strings.ToLower(username), 32) }
-
-// settleRealm derives the realm, the account's unless the device names its own,
-// from the account as it stays until the transaction ends: no device is left in
-// a realm that its account has left. A realm of its own that it did not have
-// before must not be another account's.
-func (s *Store) settleRealm(tx *gorm.DB, d *models.Device, row *deviceRow, before string) error {
-	realm, err := s.holdAccount(tx, d.AccountID)
-	if err != nil {
-		return err
-	}
-	own := strings.ToLower(d.SIP.Realm)
-	row.Realm = cmp.Or(own, realm)
-	if own == "" || own == strings.ToLower(before) {
-		return nil
-	}
-	if err := s.claimRealms(tx, own); err != nil {
-		return err
-	}
-	taken, err := exists(tx.Model(&accountRow{}).Where("realm = ? AND id <> ?", own, d.AccountID))
-	if err == nil && taken {
-		return &models.TakenError{Field: "sip.realm"}
-	}
-	return err
-}
 
 func (s *Store) device(row deviceRow) (*models.Device, error) {
 	doc, err := s.opened(row.Document, devicePlace(row.AccountID, row.ID), deviceSecrets)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm"
+
 	"dialtone/models"
 )
 
@@ -26,7 +28,8 @@ type fetchRow struct {
 
 func (fetchRow) TableName() string { return "fetches" }
 
-// RecordFetches stores a batch of phones' requests.
+// RecordFetches stores a batch of phones' requests, and counts those of unknown
+// devices.
 func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error {
 	if len(fetches) == 0 {
 		return nil
@@ -49,7 +52,12 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 			Fetched:   millis(f.At),
 		}
 	}
-	return storeErr("record fetches", s.writer.WithContext(ctx).CreateInBatches(rows, 200).Error)
+	return s.transaction(ctx, "record fetches", func(tx *gorm.DB) error {
+		if err := tx.CreateInBatches(rows, rowBatch).Error; err != nil {
+			return err
+		}
+		return s.countUnknown(tx, rows)
+	})
 }
 
 // LastFetches gives the newest GET of each file that the device asked for, by
@@ -94,32 +102,4 @@ func fetch(row fetchRow) (models.Fetch, error) {
 		Duration:  time.Duration(row.Duration) * time.Microsecond,
 		At:        fromMillis(row.Fetched),
 	}, nil
-}
-
-// An unknownRow is the newest fetch of an unknown MAC with what is counted
-// over all of them.
-type unknownRow struct {
-	Fetch    fetchRow `gorm:"embedded"`
-	Requests int
-	First    int64 `gorm:"column:first_seen"`
-}
-
-// UnknownDevices lists, by ascending MAC from the one that follows after, the
-// phones that asked under the account's path token and are no device of the
-// account.
-func (s *Store) UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error) {
-	var rows []unknownRow
-	err := s.db.WithContext(ctx).Raw(`SELECT * FROM (
-			SELECT f.*, COUNT(*) OVER (PARTITION BY mac) AS requests, MIN(fetched) OVER (PARTITION BY mac) AS first_seen,
-				ROW_NUMBER() OVER (PARTITION BY mac ORDER BY fetched DESC, id DESC) AS newest
-			FROM fetches f WHERE account_id = ? AND device_id IS NULL AND mac > ?
-				AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.mac = f.mac AND d.account_id = f.account_id)
-		) ranked WHERE newest = 1 ORDER BY mac LIMIT ?`, accountID, after, limit).Scan(&rows).Error
-	if err != nil {
-		return nil, storeErr("unknown devices", err)
-	}
-	return convert(rows, func(row unknownRow) (models.UnknownDevice, error) {
-		newest, err := fetch(row.Fetch)
-		return models.UnknownDevice{Fetch: newest, Requests: row.Requests, First: fromMillis(row.First)}, err
-	})
 }

@@ -21,20 +21,25 @@ type hotdeskRow struct {
 func (hotdeskRow) TableName() string { return "hotdesks" }
 
 // saveHotdesks makes the index say what the device's document says; before is
-// who it says is logged in.
-func saveHotdesks(tx *gorm.DB, d *models.Device, before []string) error {
-	users := hotdeskUsers(d.Document)
-	if slices.Equal(users, before) {
+// what the document was.
+func saveHotdesks(tx *gorm.DB, d *models.Device, before models.Document) error {
+	if slices.Equal(hotdeskUsers(d.Document), hotdeskUsers(before)) {
 		return nil
 	}
-	if err := dropHotdesks(tx, d.ID); err != nil || len(users) == 0 {
+	if err := dropHotdesks(tx, d.ID); err != nil {
 		return err
 	}
+	return tx.CreateInBatches(hotdesks(d), rowBatch).Error
+}
+
+// hotdesks are the rows of who is logged in to a device.
+func hotdesks(d *models.Device) []hotdeskRow {
+	users := hotdeskUsers(d.Document)
 	rows := make([]hotdeskRow, len(users))
 	for i, user := range users {
 		rows[i] = hotdeskRow{AccountID: d.AccountID, UserID: user, DeviceID: d.ID}
 	}
-	return tx.CreateInBatches(rows, rowBatch).Error
+	return rows
 }
 
 func dropHotdesks(tx *gorm.DB, deviceID string) error {

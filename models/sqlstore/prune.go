@@ -32,6 +32,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 		err = errors.Join(err,
 			pruneRows[string](ctx, s, &syncItemRow{}, "id", "created", old),
 			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
+			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
 		)
 	}
 	if keep.Audit > 0 {

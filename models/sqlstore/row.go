@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"iter"
+
 	"gorm.io/gorm"
 
 	"dialtone/models"
@@ -44,24 +46,46 @@ func remove(tx *gorm.DB, row any, m models.Meta) error {
 	return deleted.Error
 }
 
-// rowBatch is how many rows are held in memory when all of a table are visited.
-const rowBatch = 500
+// How much is held in memory, or written by one statement, when many rows are
+// visited or stored: SQLite bounds a statement's variables, MySQL its bytes.
+const (
+	rowBatch   = 500
+	batchBytes = 1 << 20
+)
 
-// eachRow visits an account's rows of one table; visit gives their ids.
-func eachRow[Row any](tx *gorm.DB, accountID string, visit func(Row) (string, error)) error {
+// batches cuts a list into parts of at most rowBatch and about batchBytes.
+func batches[Item any](list []Item, bytes func(Item) int) iter.Seq[[]Item] {
+	return func(yield func([]Item) bool) {
+		start, size := 0, 0
+		for i, item := range list {
+			if n := bytes(item); i > start && (i-start == rowBatch || size+n > batchBytes) {
+				if !yield(list[start:i]) {
+					return
+				}
+				start, size = i, 0
+			}
+			size += bytes(item)
+		}
+		if start < len(list) {
+			yield(list[start:])
+		}
+	}
+}
+
+// A storedDocument is what the rows of users and devices have in common.
+type storedDocument struct{ ID, Revision, Document string }
+
+// eachBatch visits an account's documents of one table.
+func eachBatch(tx *gorm.DB, table, accountID string, visit func([]storedDocument) error) error {
 	for after := ""; ; {
-		var rows []Row
-		err := tx.Where("account_id = ? AND id > ?", accountID, after).Order("id").Limit(rowBatch).Find(&rows).Error
-		if err != nil {
+		var batch []storedDocument
+		err := tx.Table(table).Where("account_id = ? AND id > ?", accountID, after).Order("id").Limit(rowBatch).Find(&batch).Error
+		if err != nil || len(batch) == 0 {
 			return err
 		}
-		for _, row := range rows {
-			if after, err = visit(row); err != nil {
-				return err
-			}
+		if err := visit(batch); err != nil {
+			return err
 		}
-		if len(rows) < rowBatch {
-			return nil
-		}
+		after = batch[len(batch)-1].ID
 	}
 }

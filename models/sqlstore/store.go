@@ -112,7 +112,7 @@ func closePool(db *gorm.DB) error {
 // that the sealer cannot open (an empty database fits any); otherwise the error
 // is ErrUnavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.Accounts(ctx, "", 1)
+	_, err := s.ListAccounts(ctx, "", models.Listing{Limit: 1})
 	return err
 }
 

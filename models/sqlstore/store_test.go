@@ -136,11 +136,11 @@ func TestAccounts(t *testing.T) {
 		if err := s.CreateAccount(ctx, again, models.NewAPIKey()); !errors.As(err, &taken) || taken.Field != "realm" {
 			t.Errorf("realm in other case: got %v, want realm taken", err)
 		}
-		list, err := s.Accounts(ctx, "", 10)
+		list, err := s.ListAccounts(ctx, "", models.Listing{Limit: 10})
 		if err != nil || len(list) != 2 || list[0].ID > list[1].ID {
 			t.Errorf("accounts: got %d, %v, want 2 by id", len(list), err)
 		}
-		rest, err := s.Accounts(ctx, list[0].ID, 10)
+		rest, err := s.ListAccounts(ctx, "", models.Listing{After: list[0].ID, Limit: 10})
 		if err != nil || len(rest) != 1 || rest[0].ID != list[1].ID {
 			t.Errorf("accounts after the first: got %v, %v", rest, err)
 		}
@@ -481,7 +481,7 @@ func TestUsers(t *testing.T) {
 		if err != nil || len(users) != 2 || users[0].ID > users[1].ID {
 			t.Errorf("UsersByID: got %v, %v, want two by id", users, err)
 		}
-		list, err := s.Users(t.Context(), a.ID, "", 1)
+		list, err := s.ListUsers(t.Context(), a.ID, models.Listing{Limit: 1})
 		if err != nil || len(list) != 1 {
 			t.Errorf("Users: got %v, %v, want one", list, err)
 		}
@@ -773,32 +773,40 @@ func TestImportDevices(t *testing.T) {
 	})
 }
 
-func TestUnknownDevices(t *testing.T) {
+// Devices are stored many at a time; what is wrong with one is wrong with no other.
+func TestImportManyDevices(t *testing.T) {
+	const devices = 1100
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
-		ctx := t.Context()
 		a := newAccount(t, s, "acme.example.com")
-		d := createDevice(t, s, a.ID, `{"name":"x","mac_address":"001565aabb01"}`)
-		now := time.Now().UTC().Truncate(time.Millisecond)
-		asked := func(mac, device, userAgent string, at time.Time) models.Fetch {
-			return models.Fetch{AccountID: a.ID, DeviceID: device, MAC: mac, File: mac + ".cfg", Method: "GET", Status: 404, UserAgent: userAgent, At: at}
+		createDevice(t, s, a.ID, `{"name":"there","sip":{"username":"u700"}}`)
+		batch := make([]*models.Device, devices)
+		for n := range batch {
+			mac := n
+			if n == 900 {
+				mac = 10
+			}
+			batch[n] = newDevice(t, a.ID, fmt.Sprintf(`{"name":"x","mac_address":"02%010x","sip":{"username":"u%d"},"hotdesk":{"users":{"%032x":{}}}}`, mac, n, n))
+			if n > devices-4 { // too much for one statement
+				batch[n].Document["custom"] = strings.Repeat("x", 700_000)
+			}
 		}
-		err := s.RecordFetches(ctx, []models.Fetch{
-			asked("001565aabb02", "", "old", now.Add(-time.Hour)), asked("001565aabb02", "", "new", now), asked("001565aabb03", "", "other", now),
-			asked("001565aabb01", "", "before", now.Add(-time.Hour)), asked("001565aabb01", d.ID, "known", now), asked("", "", "common", now),
+		err := s.ImportDevices(t.Context(), batch, func(taken map[int]*models.TakenError) bool {
+			if len(taken) != 2 || !isTaken(taken[700], "sip.username") || !isTaken(taken[900], "mac_address") {
+				t.Errorf("taken: %v", taken)
+			}
+			return true
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.UnknownDevices(ctx, a.ID, "", 10)
-		if err != nil || len(got) != 2 || got[0].MAC != "001565aabb02" || got[0].UserAgent != "new" || got[0].Requests != 2 ||
-			!got[0].First.Equal(now.Add(-time.Hour)) || !got[0].At.Equal(now) {
-			t.Errorf("got %+v, %v", got, err)
+		stored, err := s.ListDevices(t.Context(), a.ID, models.Listing{Limit: 2 * devices})
+		if err != nil || len(stored) != devices-1 {
+			t.Errorf("%d devices, %v", len(stored), err)
 		}
-		if got, err := s.UnknownDevices(ctx, a.ID, "001565aabb02", 10); err != nil || len(got) != 1 || got[0].MAC != "001565aabb03" {
-			t.Errorf("after the first: got %+v, %v", got, err)
-		}
-		if got, err := s.UnknownDevices(ctx, models.NewID(), "", 10); err != nil || len(got) != 0 {
-			t.Errorf("of another account: got %+v, %v", got, err)
+		desks, err := s.Hotdesks(t.Context(), a.ID, 2*devices)
+		entries, err2 := s.AuditEntries(t.Context(), a.ID, "", nil, 2*devices)
+		if err := errors.Join(err, err2); err != nil || len(desks) != devices-2 || len(entries) != devices { // the account's, too
+			t.Errorf("%d hotdesks, %d audit entries, %v", len(desks), len(entries), err)
 		}
 	})
 }

@@ -1,0 +1,17 @@
+-- +goose Up
+CREATE TABLE unknown_devices (
+    account_id CHAR(32)     NOT NULL,
+    mac        VARCHAR(12)  NOT NULL,
+    file       VARCHAR(255) NOT NULL,
+    source     VARCHAR(64)  NOT NULL,
+    user_agent VARCHAR(255) NOT NULL,
+    requests   BIGINT       NOT NULL,
+    first_seen BIGINT       NOT NULL,
+    last_seen  BIGINT       NOT NULL,
+    PRIMARY KEY (account_id, mac)
+);
+CREATE INDEX unknown_devices_account ON unknown_devices (account_id, last_seen);
+CREATE INDEX unknown_devices_last ON unknown_devices (last_seen, account_id);
+
+-- +goose Down
+DROP TABLE unknown_devices;

@@ -1,0 +1,5 @@
+-- +goose Up
+DROP INDEX fetches_unknown;
+
+-- +goose Down
+CREATE INDEX fetches_unknown ON fetches (account_id, device_id, mac);

@@ -1,0 +1,136 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"dialtone/models"
+)
+
+// An unknownDeviceRow counts what a phone that is no device of the account has
+// asked for; the rest is of the newest request. It leaves when the device is
+// created, or after the time that fetches are kept.
+type unknownDeviceRow struct {
+	AccountID string `gorm:"primaryKey"`
+	MAC       string `gorm:"primaryKey;column:mac"`
+	File      string
+	Source    string
+	UserAgent string
+	Requests  int
+	FirstSeen int64
+	LastSeen  int64
+}
+
+func (unknownDeviceRow) TableName() string { return "unknown_devices" }
+
+// maxUnknown is how many unknown devices an account has; those that were seen
+// longest ago make room.
+const maxUnknown = 5000
+
+// UnknownDevices lists, by ascending MAC from the one that follows after, the
+// phones that asked under the account's path token and are no device of the
+// account.
+func (s *Store) UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error) {
+	var rows []unknownDeviceRow
+	err := s.db.WithContext(ctx).Where("account_id = ? AND mac > ?", accountID, after).
+		// A request from before its device was created may be written down after that.
+		Where("NOT EXISTS (SELECT 1 FROM devices d WHERE d.mac = unknown_devices.mac AND d.account_id = unknown_devices.account_id)").
+		Order("mac").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("unknown devices", err)
+	}
+	return convert(rows, unknownDevice)
+}
+
+func unknownDevice(row unknownDeviceRow) (models.UnknownDevice, error) {
+	return models.UnknownDevice{
+		MAC:       row.MAC,
+		File:      row.File,
+		Source:    row.Source,
+		UserAgent: row.UserAgent,
+		Requests:  row.Requests,
+		First:     fromMillis(row.FirstSeen),
+		Last:      fromMillis(row.LastSeen),
+	}, nil
+}
+
+// countUnknown adds a batch of fetches to what is known of unknown devices.
+func (s *Store) countUnknown(tx *gorm.DB, fetches []fetchRow) error {
+	rows := unknownDevices(fetches)
+	if len(rows) == 0 {
+		return nil
+	}
+	more := "requests + excluded.requests"
+	if s.dialect == dialectMySQL {
+		more = "requests + VALUES(requests)"
+	}
+	err := tx.Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "account_id"}, {Name: "mac"}},
+		DoUpdates: append(clause.AssignmentColumns([]string{"file", "source", "user_agent", "last_seen"}),
+			clause.Assignments(map[string]any{"requests": gorm.Expr(more)})...),
+	}).CreateInBatches(rows, rowBatch).Error
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if i > 0 && row.AccountID == rows[i-1].AccountID {
+			continue
+		}
+		if err := boundUnknown(tx, row.AccountID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknownDevices sums up the fetches of unknown devices, in the order in which
+// rows are locked.
+func unknownDevices(fetches []fetchRow) []unknownDeviceRow {
+	byPhone := map[[2]string]unknownDeviceRow{}
+	for _, f := range fetches {
+		if f.AccountID == nil || f.DeviceID != nil || f.MAC == "" {
+			continue
+		}
+		phone := [2]string{*f.AccountID, f.MAC}
+		row, seen := byPhone[phone]
+		if !seen {
+			row = unknownDeviceRow{AccountID: *f.AccountID, MAC: f.MAC, FirstSeen: f.Fetched}
+		}
+		row.Requests++
+		row.FirstSeen = min(row.FirstSeen, f.Fetched)
+		if f.Fetched >= row.LastSeen {
+			row.File, row.Source, row.UserAgent, row.LastSeen = f.File, f.Source, f.UserAgent, f.Fetched
+		}
+		byPhone[phone] = row
+	}
+	rows := make([]unknownDeviceRow, 0, len(byPhone))
+	for _, row := range byPhone {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b unknownDeviceRow) int {
+		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.MAC, b.MAC))
+	})
+	return rows
+}
+
+func boundUnknown(tx *gorm.DB, accountID string) error {
+	var beyond []int64
+	err := tx.Model(&unknownDeviceRow{}).Where("account_id = ?", accountID).
+		Order("last_seen DESC").Offset(maxUnknown).Limit(1).Pluck("last_seen", &beyond).Error
+	if err != nil || len(beyond) == 0 {
+		return err
+	}
+	return tx.Where("account_id = ? AND last_seen <= ?", accountID, beyond[0]).Delete(&unknownDeviceRow{}).Error
+}
+
+// meet takes the phones of an account that are devices now off its unknown ones.
+func meet(tx *gorm.DB, accountID string, macs []string) error {
+	if len(macs) == 0 {
+		return nil
+	}
+	return tx.Where("account_id = ? AND mac IN ?", accountID, macs).Delete(&unknownDeviceRow{}).Error
+}
