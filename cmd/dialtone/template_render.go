@@ -237,10 +237,10 @@ any would.`,
 func diffDevices(ctx context.Context, store *sqlstore.Store, before, after *provisioner.Service) (*author.Groups, error) {
 	groups := &author.Groups{}
 	err := eachOf(func(after string) ([]*models.Account, error) {
-		return store.Accounts(ctx, after, listPage)
+		return store.ListAccounts(ctx, "", models.Listing{After: after, Limit: listPage})
 	}, func(a *models.Account) (string, error) {
 		return a.ID, eachOf(func(after string) ([]*models.Device, error) {
-			return store.Devices(ctx, a.ID, after, listPage)
+			return store.ListDevices(ctx, a.ID, models.Listing{After: after, Limit: listPage})
 		}, func(d *models.Device) (string, error) {
 			return d.ID, diffDevice(ctx, store, before, after, d, groups)
 		})
