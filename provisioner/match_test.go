@@ -18,8 +18,8 @@ func TestMatch(t *testing.T) {
 		mac    string
 		brands []string
 	}{
-		{"001565aabbcc.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
-		{"001565AABBCC.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
+		{"001565aabbcc.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"fanvil", "polycom", "yealink"}},
+		{"001565AABBCC.cfg", "001565aabbcc.cfg", "001565aabbcc", []string{"fanvil", "polycom", "yealink"}},
 		{"001565aabbcc.boot", "001565aabbcc.boot", "001565aabbcc", []string{"yealink"}},
 		{"0004f2aabbcc-settings.cfg", "0004f2aabbcc-settings.cfg", "0004f2aabbcc", []string{"polycom"}},
 		{"000000000000.cfg", "000000000000.cfg", "", []string{"polycom"}},
@@ -33,7 +33,7 @@ func TestMatch(t *testing.T) {
 		{"SITE.cfg", "site.cfg", "", []string{"polycom"}},
 		{"001565aabbcg.cfg", "", "", nil},
 		{"00:15:65:aa.cfg", "", "", nil},
-		{"001565aabbcc.CFG", "001565aabbcc.cfg", "001565aabbcc", []string{"polycom", "yealink"}},
+		{"001565aabbcc.CFG", "001565aabbcc.cfg", "001565aabbcc", []string{"fanvil", "polycom", "yealink"}},
 		{"x/001565aabbcc.cfg", "", "", nil},
 		{"../001565aabbcc.cfg", "", "", nil},
 		{"0004F2aabbcc-phone.cfg", "0004f2aabbcc-phone.cfg", "0004f2aabbcc", []string{"polycom"}},
@@ -41,6 +41,14 @@ func TestMatch(t *testing.T) {
 		{"000000000000-directory.xml", "000000000000-directory.xml", "", []string{"polycom"}},
 		{"000000000000-license.cfg", "", "", nil},
 		{"001565aabbcc-license.cfg", "", "", nil},
+		{"SnomD785-000413AABBCC.htm", "snomd785-000413aabbcc.htm", "000413aabbcc", []string{"snom"}},
+		{"snomD785.htm", "snomd785.htm", "", []string{"snom"}},
+		{"snomD799.htm", "", "", nil},
+		{"cfgc074adaabbcc.xml", "cfgc074adaabbcc.xml", "c074adaabbcc", []string{"grandstream"}},
+		{"cfgc074adaabbcc", "", "", nil},
+		{"cfggrp2614.xml", "cfggrp2614.xml", "", []string{"grandstream"}},
+		{"c074adaabbcc/phonebook.xml", "c074adaabbcc/phonebook.xml", "c074adaabbcc", []string{"grandstream"}},
+		{"f0v0v6500000.cfg", "f0v0v6500000.cfg", "", []string{"fanvil"}},
 		{"", "", "", nil},
 	}
 	for _, tt := range tests {
