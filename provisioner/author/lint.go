@@ -208,10 +208,10 @@ func (l *linter) file(ctx context.Context, t *provisioner.Trial, r *provisioner.
 func (l *linter) parameters(r *provisioner.Rendering) {
 	first := map[string]int{}
 	for _, s := range settingsOf(r.Body, r.Rule, l.manifest.Parameters) {
-		if line, twice := first[s.name+s.index]; twice && r.Mistake == "" && !slices.Contains(r.Rule.Repeatable, s.name) {
+		if line, twice := first[s.name]; twice && r.Mistake == "" && !slices.Contains(r.Rule.Repeatable, s.name) {
 			l.at(r, s.line, s.name, Finding{Rule: RuleDuplicate, Message: fmt.Sprintf("parameter %s is set twice in %s, also in its line %d", s.name, r.Name, line)}, "")
 		} else {
-			first[s.name+s.index] = s.line
+			first[s.name] = s.line
 		}
 		if l.dictionary == nil {
 			continue
@@ -299,10 +299,10 @@ func (l *linter) shadowed(t *provisioner.Trial, files []provisioner.Rendering) {
 	winner := map[string]*provisioner.Rendering{}
 	for _, r := range ordered {
 		for _, s := range settingsOf(r.Body, r.Rule, l.manifest.Parameters) {
-			wins := winner[s.name+s.index]
+			wins := winner[s.name]
 			switch {
 			case wins == nil:
-				winner[s.name+s.index] = r
+				winner[s.name] = r
 			case wins != r && r.Rule.PerDevice() && !slices.Contains(r.Rule.Repeatable, s.name):
 				l.at(r, s.line, s.name, Finding{Rule: RuleShadowed,
 					Message: fmt.Sprintf("parameter %s of %s never counts: %s sets it too", s.name, r.Rule.Path, wins.Rule.Path)}, digits.ReplaceAllString(s.name, "N"))

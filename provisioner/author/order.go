@@ -40,7 +40,7 @@ func listed(step provisioner.BootStep, t *provisioner.Trial, byName map[string]*
 			return namesIn(index, step.Lists)
 		}
 	}
-	return step.Otherwise
+	return slices.Concat(step.Otherwise, step.Config)
 }
 
 // namesIn reads an index: the comma-separated XML attribute, or the ini
@@ -48,7 +48,7 @@ func listed(step provisioner.BootStep, t *provisioner.Trial, byName map[string]*
 func namesIn(index *provisioner.Rendering, lists string) []string {
 	var names []string
 	if index.Rule.Format == "xml" {
-		for _, s := range xmlSettings(index.Body, provisioner.StyleAttributes) {
+		for _, s := range attributeSettings(index.Body) {
 			if s.name == lists {
 				for name := range strings.SplitSeq(s.value, ",") {
 					names = append(names, strings.TrimSpace(name))

@@ -3,18 +3,17 @@ package author
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
 	"slices"
 	"strings"
 
+	"dialtone/internal/strictxml"
 	"dialtone/provisioner"
 )
 
 // A setting is a parameter as a rendered file gives it.
 type setting struct {
 	name, value string
-	line        int    // of the file, from 1
-	index       string // attributes of an element: those of the same name tell them apart
+	line        int // of the file, from 1
 }
 
 // settingsOf finds the parameters of a rendered file, in its order. What comes
@@ -24,9 +23,11 @@ func settingsOf(body []byte, file *provisioner.FileRule, rules provisioner.Param
 	switch {
 	case rules.Style == provisioner.StyleKeys && file.Format != "xml":
 		all = iniSettings(body, file)
-	case rules.Style == provisioner.StyleKeys, rules.Style == "":
-	case file.Format == "xml":
-		all = xmlSettings(body, rules.Style)
+	case file.Format != "xml":
+	case rules.Style == provisioner.StyleAttributes:
+		all = attributeSettings(body)
+	case rules.Style == provisioner.StyleElements, rules.Style == provisioner.StylePaths:
+		all = elementSettings(body, rules)
 	}
 	return slices.DeleteFunc(all, func(s setting) bool { return slices.Contains(rules.Ignore, s.name) })
 }
@@ -46,18 +47,22 @@ func iniSettings(body []byte, file *provisioner.FileRule) []setting {
 	return all
 }
 
-// xmlElement is an element that is open.
-type xmlElement struct {
-	path   string
-	index  string
-	line   int
-	text   strings.Builder
-	parent bool
+// elementSettings are none in a file that has a mistake.
+func elementSettings(body []byte, rules provisioner.ParameterRules) []setting {
+	leaves, _ := strictxml.Leaves(body, rules.Index)
+	var all []setting
+	for _, leaf := range leaves {
+		name := leaf.Name()
+		if rules.Style == provisioner.StylePaths {
+			name = strings.Join(leaf.Path, ".")
+		}
+		all = append(all, setting{name, leaf.Value, leaf.Line})
+	}
+	return all
 }
 
-func xmlSettings(body []byte, style string) []setting {
+func attributeSettings(body []byte) []setting {
 	var all []setting
-	var open []*xmlElement
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	for {
 		start := dec.InputOffset()
@@ -66,45 +71,10 @@ func xmlSettings(body []byte, style string) []setting {
 		if err != nil {
 			return all
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			if style == provisioner.StyleAttributes {
-				all = append(all, attributes(token, string(body[start:dec.InputOffset()]), line)...)
-			}
-			open = append(open, newElement(open, token, line, style))
-		case xml.CharData:
-			if len(open) > 0 {
-				open[len(open)-1].text.Write(token)
-			}
-		case xml.EndElement:
-			if len(open) == 0 {
-				return all
-			}
-			last := open[len(open)-1]
-			open = open[:len(open)-1]
-			if style != provisioner.StyleAttributes && !last.parent && len(open) > 0 {
-				all = append(all, setting{last.path, strings.TrimSpace(last.text.String()), last.line, last.index})
-			}
+		if e, ok := token.(xml.StartElement); ok {
+			all = append(all, attributes(e, string(body[start:dec.InputOffset()]), line)...)
 		}
 	}
-}
-
-// newElement opens an element; the root is not part of a path.
-func newElement(open []*xmlElement, start xml.StartElement, line int, style string) *xmlElement {
-	e := &xmlElement{line: line, path: start.Name.Local}
-	for _, a := range start.Attr {
-		e.index += fmt.Sprintf(" %s=%q", a.Name.Local, a.Value)
-	}
-	if len(open) == 0 {
-		return e
-	}
-	above := open[len(open)-1]
-	above.parent = true
-	if style == provisioner.StylePaths && len(open) > 1 {
-		e.path = above.path + "." + e.path
-		e.index = above.index + e.index
-	}
-	return e
 }
 
 // attributes are those of an element, with the lines of its text they stand on.
