@@ -21,7 +21,7 @@ account.{{ n }}.sip_server.1.expires = {{ line.expires }}
 account.{{ n }}.outbound_proxy.1.address = {% if proxied %}{{ line.servers.0.host }}{% else %}%NULL%{% endif %}
 account.{{ n }}.outbound_proxy.1.port = {% if proxied %}{{ line.servers.0.port }}{% else %}5060{% endif %}
 account.{{ n }}.outbound_proxy.2.address = {{ line.servers.1.host|default:"%NULL%" }}
-account.{{ n }}.outbound_proxy.2.port = {{ line.servers.1.port|default:5060 }}
+account.{{ n }}.outbound_proxy.2.port = {% if line.servers.1 %}{{ line.servers.1.port }}{% else %}5060{% endif %}
 {%- comment %}One registration after the other, not both at once: unverified, and without a backup it means nothing.{% endcomment %}
 account.{{ n }}.fallback.redundancy_type = 1
 {%- endif %}
@@ -32,7 +32,7 @@ account.{{ n }}.expires = {{ line.expires }}
 account.{{ n }}.outbound_host = {% if proxied %}{{ line.servers.0.host }}{% else %}%NULL%{% endif %}
 account.{{ n }}.outbound_port = {% if proxied %}{{ line.servers.0.port }}{% else %}5060{% endif %}
 account.{{ n }}.backup_outbound_host = {{ line.servers.1.host|default:"%NULL%" }}
-account.{{ n }}.backup_outbound_port = {{ line.servers.1.port|default:5060 }}
+account.{{ n }}.backup_outbound_port = {% if line.servers.1 %}{{ line.servers.1.port }}{% else %}5060{% endif %}
 {%- endif %}
 {%- if generation < 80 %}{# also 73 to 79: one source has the other name from 73, one from 80 #}
 account.{{ n }}.transport = {{ line.transport }}

@@ -1,0 +1,68 @@
+package provisioner
+
+import (
+	"strings"
+	"testing"
+
+	"dialtone/models"
+)
+
+// What built-in templates make of single settings, where goldens do not show it.
+func TestBuiltinSettings(t *testing.T) {
+	const twoProxies = `{"sip": {"username": "ann", "transport": "auto", "proxy": "a.example.com, b.example.com"}}`
+	tests := []struct {
+		name, brand, model string
+		device             string
+		want, without      []string // texts in the settings file
+	}{
+		{"no port where DNS tells it", "yealink", "t46u", twoProxies,
+			[]string{"account.1.outbound_proxy.1.port = 0\n", "account.1.outbound_proxy.2.address = b.example.com\n", "account.1.outbound_proxy.2.port = 0\n"}, nil},
+		{"nor in the words of older firmware", "yealink", "t32g", twoProxies, []string{"account.1.backup_outbound_port = 0\n"}, nil},
+		{"no backup", "yealink", "t46u", `{"sip": {"username": "ann", "transport": "auto"}}`,
+			[]string{"account.1.outbound_proxy.2.address = %NULL%\n", "account.1.outbound_proxy.2.port = 5060\n"}, nil},
+	}
+	catalog := builtinCatalog(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			body := builtinSettings(t, catalog, tt.brand, tt.model, tt.device)
+			for _, text := range tt.want {
+				if !strings.Contains(body, text) {
+					t.Errorf("not in the file: %q", text)
+				}
+			}
+			for _, text := range tt.without {
+				if strings.Contains(body, text) {
+					t.Errorf("in the file: %q", text)
+				}
+			}
+			if t.Failed() {
+				t.Log(body)
+			}
+		})
+	}
+}
+
+// builtinSettings is the settings file of a phone.
+func builtinSettings(t *testing.T, c *Catalog, brand, model, device string) string {
+	t.Helper()
+	phone := newPhone(t, `{"name": "Acme", "realm": "acme.example.com"}`, "", device)
+	for path, value := range map[string]any{"mac_address": "000102030405", "provision.endpoint_brand": brand, "provision.endpoint_model": model} {
+		phone.Device.Document.Set(path, value)
+	}
+	if err := phone.Device.SetDocument(phone.Device.Document); err != nil {
+		t.Fatal(err)
+	}
+	s := NewService(&fakeStore{}, c, Options{BaseURL: "http://phones.example.com", Registrar: "sip.example.com"})
+	for _, file := range c.brands[brand].deviceFiles(c.Model(brand, "", model), models.MAC{0, 1, 2, 3, 4, 5}) {
+		if !file.rule.Settings {
+			continue
+		}
+		f, err := s.DeviceFile(t.Context(), phone, file.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(f.Body)
+	}
+	t.Fatalf("%s %s has no settings file", brand, model)
+	return ""
+}
