@@ -26,6 +26,18 @@ func TestUnfitTexts(t *testing.T) {
 	b.do("PATCH", device, `{"data":{"sip":{"proxy":"a.example.com, b.example.com","username":"ab"},"provision":{"check_sync_event":"resync;reboot=true"}}}`).want(http.StatusOK)
 }
 
+// A proxy that phones could not reach is refused, also as one of a list.
+func TestProxyHosts(t *testing.T) {
+	b := newBench(t)
+	device := b.device(`{"name":"a"}`)
+	for _, proxy := range []string{"", ",,", "px", "192.0.2.1:5070", "[2001:db8::1]:5080", "sip:proxy.example.com", "<sip:px;lr>", "SIPS:px:5061;transport=tls, b.example.com"} {
+		b.do("PATCH", device, `{"data":{"sip":{"proxy":"`+proxy+`"}}}`).want(http.StatusOK)
+	}
+	for _, proxy := range []string{"a b", "ok.example.com, a b", "sip:ann@px", "px:0", "px:65536", "https://px", "[]", "5060", "2001:db8::1"} {
+		b.do("PATCH", device, `{"data":{"sip":{"proxy":"`+proxy+`"}}}`).rejects("sip.proxy: pattern")
+	}
+}
+
 // A realm that is made up fits below the longest that there may be.
 func TestRealmBelowALongOne(t *testing.T) {
 	b := newBench(t)

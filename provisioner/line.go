@@ -2,7 +2,9 @@ package provisioner
 
 import (
 	"cmp"
-	"net"
+	"math"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +36,12 @@ type sipServer struct {
 	Port int // 0: found by DNS
 }
 
+// Registrations that phones take: they ignore any other number.
+const (
+	minExpires = 10
+	maxExpires = math.MaxInt32
+)
+
 // maxServers is how many of a list of proxies count.
 const maxServers = 4
 
@@ -54,7 +62,7 @@ func (b *brand) deriveLine(number int, phone *models.Phone, doc models.Document,
 		document:    doc,
 	}
 	if expires, _ := doc.Int("sip.expire_seconds"); expires > 0 {
-		l.Expires = expires
+		l.Expires = min(max(expires, minExpires), maxExpires)
 	}
 	if !l.Enabled {
 		l.Password = ""
@@ -63,24 +71,49 @@ func (b *brand) deriveLine(number int, phone *models.Phone, doc models.Document,
 	if phone.Owner != nil && phone.Owner.Label() != "" {
 		l.Label = phone.Owner.Label()
 	}
-	l.Servers = sipServers(cmp.Or(doc.Text("sip.proxy"), registrar, l.Realm), defaultPort(l.Transport))
+	l.Servers = sipServers(doc.Text("sip.proxy"), registrar, l.Realm, defaultPort(l.Transport))
 	return l
 }
 
-// sipServers reads a comma-separated list of proxies.
-func sipServers(list string, port int) []sipServer {
+// sipServers are the proxies of a comma-separated list, else the registrar,
+// else the realm's own server.
+func sipServers(proxies, registrar, realm string, port int) []sipServer {
+	for _, list := range []string{proxies, registrar} {
+		if servers := parseServers(list, port); len(servers) > 0 {
+			return servers
+		}
+	}
+	return []sipServer{{realm, port}}
+}
+
+// parseServers reads a comma-separated list, without the items that name no
+// host.
+func parseServers(list string, port int) []sipServer {
 	var servers []sipServer
 	for item := range strings.SplitSeq(list, ",") {
-		if item = strings.TrimSpace(item); item == "" || len(servers) == maxServers {
-			continue
+		if server, ok := parseServer(strings.TrimSpace(item), port); ok && len(servers) < maxServers {
+			servers = append(servers, server)
 		}
-		host, own := splitHostPort(item)
-		servers = append(servers, sipServer{host, cmp.Or(own, port)})
-	}
-	if len(servers) == 0 {
-		return []sipServer{{Port: port}}
 	}
 	return servers
+}
+
+// serverForm is host, host:port or [v6]:port, perhaps as a SIP URI: with
+// its scheme, in angle brackets, with parameters. Digits alone are no host, so
+// sip:5060 is a host called sip. The schema of sip.proxy has the same form.
+var serverForm = regexp.MustCompile(`(?i)^<?(?:sips?:)?(\[[0-9a-f:.]+\]|(?:[a-z_]|[0-9]+[a-z_.-])[a-z0-9_.-]*)(?::([0-9]+))?(?:[;?][^<>]*)?>?(?:[;?][^<>]*)?$`)
+
+// parseServer reads one server; the port is that of the item, if it has one.
+func parseServer(item string, port int) (sipServer, bool) {
+	if addr, err := netip.ParseAddr(item); err == nil {
+		return sipServer{addr.String(), port}, true // also an IPv6 address without brackets
+	}
+	part := serverForm.FindStringSubmatch(item)
+	if part == nil {
+		return sipServer{}, false
+	}
+	own, err := strconv.ParseUint(cmp.Or(part[2], "0"), 10, 16)
+	return sipServer{strings.Trim(part[1], "[]"), cmp.Or(int(own), port)}, err == nil
 }
 
 // presenceID is what others monitor the device by: its owner's presence id,
@@ -155,20 +188,6 @@ func srtpMode(doc models.Document) string {
 		return "required"
 	}
 	return "optional"
-}
-
-// splitHostPort reads host, host:port or [v6]:port; the port is 0 when there
-// is none.
-func splitHostPort(hostport string) (string, int) {
-	host, text, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]"), 0
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return host, 0
-	}
-	return host, int(port)
 }
 
 // defaultPort of a transport (RFC 3261, section 19.1.2); 0 for "auto", where

@@ -60,7 +60,7 @@ var variableGroups = []variableGroup{
 		{"lines[].caller_id_name", typeText, "`caller_id.internal.name`, else `external`", "Ann"},
 		{"lines[].caller_id_number", typeText, "`caller_id.internal.number`, else `external`", "1001"},
 		{"lines[].proxy", typeText, "where requests go first: the first of `sip.proxy`, which may be a comma-separated list, else the server's registrar, " +
-			"else the realm", "proxy1.example.com"},
+			"else the realm; of a SIP URI its host", "proxy1.example.com"},
 		{"lines[].proxy_port", typeInt, "without one 5060, with TLS 5061, with `auto` 0", "5060"},
 		{"lines[].outbound", typeBool, "the proxy is not the realm's own host", "true"},
 		{"lines[].servers", typeList, "all of `sip.proxy` in order, at most four; never empty", ""},
@@ -69,7 +69,7 @@ var variableGroups = []variableGroup{
 		{"lines[].servers[].transport", typeText, "the vendor's word", "0"},
 		{"lines[].servers[].nth", typeInt, "from 1", "1"},
 		{"lines[].transport", typeText, "the vendor's word for `sip.transport`", "0"},
-		{"lines[].expires", typeInt, "seconds between registrations: `sip.expire_seconds`", "300"},
+		{"lines[].expires", typeInt, "seconds between registrations: `sip.expire_seconds`, 10 to 2147483647", "300"},
 		{"lines[].keep_alive", typeInt, "seconds between packets that keep a NAT open, 0 = none: `provision.keep_alive`", "30"},
 		{"lines[].srtp", typeText, "`off`, `optional` or `required`", "optional"},
 		{"lines[].codecs", typeObject, "this line's audio codecs; members as of `codecs`", ""},
