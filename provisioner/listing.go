@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Models are the listed models of a brand, by family and name.
@@ -37,12 +38,22 @@ func (c *Catalog) ModelFiles(m Model) []PhoneFile {
 }
 
 // TemplateFor is the template that makes a file of a model, for a device with
-// that provision.id; "" when there is none.
+// that provision.id; "" when there is none. A common file is the same for
+// every model that asks for it.
 func (c *Catalog) TemplateFor(m Model, provisionID string, rule *FileRule) string {
 	if rule.Template == "" {
 		return ""
 	}
-	return c.templateFor(m, provisionID, rule.Template)
+	if rule.PerDevice() {
+		return c.templateFor(m, provisionID, rule.Template)
+	}
+	name, _ := fillAttributes(rule.Path, m.Attributes)
+	for _, file := range c.patterns.literal[strings.ToLower(name)] {
+		if file.brand == m.Brand {
+			return c.templateFor(c.brands[m.Brand].model(file.model.family, file.model.model), "", rule.Template)
+		}
+	}
+	return ""
 }
 
 // Fingerprint names the text of a template and of all that it uses.

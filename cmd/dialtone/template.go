@@ -307,11 +307,13 @@ func showUpdate(cmd *cobra.Command, u author.Update) {
 	for _, f := range u.Mistakes {
 		fmt.Fprintln(out, f)
 	}
-	if u.Groups == nil {
-		return
-	}
-	for _, g := range u.Groups.List {
+	for _, g := range u.Groups {
 		fmt.Fprintln(out, g)
 	}
-	fmt.Fprintf(out, "%s rendered in %d ms, %s\n\n", count(u.Rendered, "file"), u.Took.Milliseconds(), count(len(u.Groups.List), "difference"))
+	switch {
+	case u.Done:
+		fmt.Fprintf(out, "%s rendered, %d ms after the change\n\n", count(u.Rendered, "file"), u.Took.Milliseconds())
+	case len(u.Mistakes)+len(u.Groups) > 0:
+		fmt.Fprintf(out, "first of each sample, %d ms after the change\n\n", u.Took.Milliseconds())
+	}
 }

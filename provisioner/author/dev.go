@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,10 +21,12 @@ import (
 // write a file in several steps.
 const devSettle = 15 * time.Millisecond
 
-// An Update is what came of a change.
+// An Update is what came of a change. What one model of each sample makes of
+// it comes first, then what the others add to that.
 type Update struct {
 	Mistakes []Finding // why nothing was rendered, or what was not
-	Groups   *Groups   // how files differ from before
+	Groups   []*Group  // how files differ from before, but for what was shown already
+	Done     bool      // nothing more comes of this change
 	Rendered int       // files that were rendered anew
 	Took     time.Duration
 }
@@ -61,11 +62,10 @@ func Dev(ctx context.Context, base fs.FS, dir string, brands []string, show func
 			if err := watchFolders(notify, dir); err != nil {
 				return err
 			}
-			update := d.update(ctx)
-			update.Took = time.Since(changed)
-			if ctx.Err() == nil {
-				show(update)
-			}
+			d.update(ctx, func(u Update) {
+				u.Took = time.Since(changed)
+				show(u)
+			})
 		}
 	}
 }
@@ -94,55 +94,78 @@ type dev struct {
 // rendered is a file, and what it was made of.
 type rendered struct{ source, text string }
 
-func (d *dev) update(ctx context.Context) Update {
+func (d *dev) update(ctx context.Context, show func(Update)) {
 	catalog, err := provisioner.Parse(d.tree)
 	if err != nil {
-		return Update{Mistakes: mistakesOf(err, RuleLoad)}
+		show(Update{Mistakes: mistakesOf(err, RuleLoad), Done: true})
+		return
 	}
+	r := &devRound{dev: d, catalog: catalog, now: map[string]rendered{}, trials: map[string][]provisioner.Trial{}, shown: map[string]bool{}}
 	brands := d.brands
 	if len(brands) == 0 {
 		brands = catalog.Brands()
 	}
-	u := Update{Groups: &Groups{}}
-	r := &devRound{dev: d, catalog: catalog, fingerprints: map[string]string{}, now: map[string]rendered{}, trials: map[string][]provisioner.Trial{}, update: &u}
 	for _, brand := range brands {
-		r.brand(ctx, brand)
+		r.plan(brand)
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.now)) {
-		if before, ok := d.kept[name]; ok && before.text != r.now[name].text {
-			u.Groups.Add(Difference{name, unified(before.text, r.now[name].text)})
-		}
+	first, others := r.split()
+	if len(d.kept) > 0 {
+		show(r.render(ctx, first))
+	} else {
+		others = append(first, others...)
 	}
+	update := r.render(ctx, others)
+	update.Done, update.Rendered = true, len(r.jobs)
 	d.kept, d.trials = r.now, r.trials
-	return u
+	if ctx.Err() == nil {
+		show(update)
+	}
 }
 
-// devRound is one update.
+// devRound is what follows from one change.
 type devRound struct {
-	dev          *dev
-	catalog      *provisioner.Catalog
-	fingerprints map[string]string // of templates
-	now          map[string]rendered
-	trials       map[string][]provisioner.Trial
-	update       *Update
+	dev      *dev
+	catalog  *provisioner.Catalog
+	now      map[string]rendered
+	trials   map[string][]provisioner.Trial
+	jobs     []devJob
+	mistakes []Finding // of the plan
+	shown    map[string]bool
 }
 
-func (r *devRound) brand(ctx context.Context, brand string) {
+// A devJob is a file to be rendered.
+type devJob struct {
+	trial                        *provisioner.Trial
+	file, name, template, source string
+}
+
+// plan finds what of a brand has to be rendered.
+func (r *devRound) plan(brand string) {
 	facts := r.facts(brand)
 	trials, same := r.dev.trials[facts]
 	if !same {
 		var err error
 		if trials, err = r.catalog.Trials(r.dev.tree, brand); err != nil {
-			r.update.Mistakes = append(r.update.Mistakes, mistakesOf(err, RuleSample)...)
+			r.mistakes = append(r.mistakes, mistakesOf(err, RuleSample)...)
 			return
 		}
 	}
 	r.trials[facts] = trials
-	for i := range trials {
-		t := trials[i]
+	fingerprints := map[string]string{}
+	for _, t := range trials {
 		t.Service = t.Service.With(r.catalog)
 		for _, file := range t.Service.FilesOf(t.Phone) {
-			r.file(ctx, &t, file, facts)
+			template := r.catalog.TemplateFor(t.Model, t.ID, file.Rule)
+			if fingerprints[template] == "" {
+				fingerprints[template] = r.catalog.Fingerprint(template)
+			}
+			name := path.Join(t.Model.Brand, t.Sample, t.ID, t.Model.Family, t.Model.Name, file.Name)
+			source := facts + fingerprints[template]
+			if before, ok := r.dev.kept[name]; ok && before.source == source {
+				r.now[name] = before
+				continue
+			}
+			r.jobs = append(r.jobs, devJob{&t, file.Name, name, template, source})
 		}
 	}
 }
@@ -158,30 +181,57 @@ func (r *devRound) facts(brand string) string {
 	return fmt.Sprintf("%s %x", brand, h.Sum(nil))
 }
 
-// file renders a file, if anything that it is made of has changed.
-func (r *devRound) file(ctx context.Context, t *provisioner.Trial, file provisioner.PhoneFile, facts string) {
-	name := path.Join(t.Model.Brand, t.Sample, t.ID, t.Model.Family, t.Model.Name, file.Name)
-	template := r.catalog.TemplateFor(t.Model, t.ID, file.Rule)
-	if r.fingerprints[template] == "" {
-		r.fingerprints[template] = r.catalog.Fingerprint(template)
+// split parts the jobs: one of each sample and template, and the others.
+func (r *devRound) split() (first, others []devJob) {
+	seen := map[[2]string]bool{}
+	for _, j := range r.jobs {
+		key := [2]string{j.trial.Sample, j.template}
+		if seen[key] {
+			others = append(others, j)
+			continue
+		}
+		seen[key] = true
+		first = append(first, j)
 	}
-	source := facts + r.fingerprints[template]
-	if before, ok := r.dev.kept[name]; ok && before.source == source {
-		r.now[name] = before
-		return
-	}
-	f, err := t.Service.DeviceFile(ctx, t.Phone, file.Name)
-	r.update.Rendered++
-	if err != nil {
-		for _, m := range mistakesOf(err, RuleMalformed) {
-			if !slices.Contains(r.update.Mistakes, m) {
-				r.update.Mistakes = append(r.update.Mistakes, m)
+	return first, others
+}
+
+// render does jobs, and tells what was not told before.
+func (r *devRound) render(ctx context.Context, jobs []devJob) Update {
+	update := Update{Mistakes: r.mistakes}
+	groups := &Groups{}
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			return update
+		}
+		before, known := r.dev.kept[j.name]
+		f, err := j.trial.Service.DeviceFile(ctx, j.trial.Phone, j.file)
+		if err != nil {
+			update.Mistakes = append(update.Mistakes, r.unseen(mistakesOf(err, RuleMalformed))...)
+			if known {
+				r.now[j.name] = rendered{text: before.text} // what to compare with when it is mended
 			}
+			continue
 		}
-		if before, ok := r.dev.kept[name]; ok {
-			r.now[name] = rendered{text: before.text} // what to compare with when it is mended
+		r.now[j.name] = rendered{j.source, string(f.Body)}
+		if known && before.text != string(f.Body) {
+			groups.Add(Difference{j.name, changes(before.text, string(f.Body))})
 		}
-		return
 	}
-	r.now[name] = rendered{source, string(f.Body)}
+	r.mistakes = nil
+	for _, g := range groups.List {
+		if !r.shown[g.Text] {
+			r.shown[g.Text] = true
+			update.Groups = append(update.Groups, g)
+		}
+	}
+	return update
+}
+
+func (r *devRound) unseen(mistakes []Finding) []Finding {
+	return slices.DeleteFunc(mistakes, func(f Finding) bool {
+		seen := r.shown[f.String()]
+		r.shown[f.String()] = true
+		return seen
+	})
 }

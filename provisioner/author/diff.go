@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
 
 	"dialtone/models"
 	"dialtone/provisioner"
@@ -59,7 +62,7 @@ func diffFile(ctx context.Context, before, after *provisioner.Service, phone *mo
 	}
 	switch {
 	case old != current:
-		return unified(old, current), nil
+		return changes(old, current), nil
 	case errWas == nil && errIs == nil:
 		return "a secret changes\n", nil
 	}
@@ -90,4 +93,18 @@ func unexpected(ctx context.Context, all ...error) error {
 		}
 	}
 	return ctx.Err()
+}
+
+var hunkPlace = regexp.MustCompile(`(?m)^@@ .* @@$`)
+
+// changes are the lines that differ, without what is around them: they are the
+// same for phones whose files are otherwise not.
+func changes(before, after string) string {
+	text, err := udiff.ToUnified("", "", before, udiff.Lines(before, after), 0)
+	if err != nil {
+		return unified(before, after)
+	}
+	_, text, _ = strings.Cut(text, "\n")
+	_, text, _ = strings.Cut(text, "\n")
+	return hunkPlace.ReplaceAllString(text, "@@")
 }
