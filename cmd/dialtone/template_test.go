@@ -98,3 +98,38 @@ func TestTemplateDev(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "acme", "desk", "desk1", "boot.tpl"), "include \"acme-common.cfg\"\n")
 	see("-include \"001122334455.cfg\"\n", "3 files rendered")
 }
+
+func TestTemplateExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	output(t, dir, "template", "init", "acme", "--dir", ".")
+	output(t, dir, "template", "init", "other", "--dir", "changed")
+	writeFile(t, filepath.Join(dir, "changed", "other", "common.tpl"), "provisioning.intervall = 3600\n")
+	tests := []struct {
+		want int
+		args string
+	}{
+		{exitOK, "lint acme --templates.dir ."},
+		{exitFound, "lint other --templates.dir changed"},
+		{exitFailed, "lint --templates.dir nowhere"},
+		{exitUsage, "lint --nonsense"},
+		{exitOK, "test --templates.dir ."},
+		{exitDiffer, "test --templates.dir changed"},
+		{exitUsage, "test -update"},
+		{exitOK, "diff --against changed"},
+		{exitUsage, "diff"},
+		{exitUsage, "render"},
+		{exitUsage, "render --device x --sample y"},
+		{exitFailed, "render --sample acme/nothing --templates.dir ."},
+		{exitUsage, "explain desk1"},
+		{exitUsage, "dev"},
+		{exitUsage, "init"},
+		{exitFailed, "init acme"},
+	}
+	for _, tt := range tests {
+		cmd := dialtone(t, dir, append([]string{"template"}, strings.Fields(tt.args)...)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != tt.want {
+			t.Errorf("dialtone template %s: got exit code %d, want %d\n%s", tt.args, got, tt.want, out)
+		}
+	}
+}

@@ -355,15 +355,16 @@ func wordStart(text string, i int) int {
 	return 0
 }
 
-// literals are the name and its parts between numbers, the longest first: a
-// template writes numbers by variables.
+// literals are the name, its parts between numbers, the longest first, since a
+// template writes numbers by variables, and the last word of a path.
 func literals(name string) []string {
 	if name == "" {
 		return nil
 	}
 	parts := digits.Split(name, -1)
 	slices.SortStableFunc(parts, func(a, b string) int { return len(b) - len(a) })
-	return append([]string{name}, slices.DeleteFunc(parts, func(p string) bool { return len(p) < 3 })...)
+	parts = slices.DeleteFunc(parts, func(p string) bool { return len(p) < 3 })
+	return slices.Concat([]string{name}, parts, []string{name[strings.LastIndexByte(name, '.')+1:]})
 }
 
 // coverage finds models that no sample or golden covers.
