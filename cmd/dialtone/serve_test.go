@@ -270,14 +270,19 @@ func TestStopWhileDatabaseIsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	body, rest := io.Pipe() // its end is read once the server has begun with the request
 	answered := make(chan reply, 1)
 	go func() {
-		r, err := a.ask(context.Background(), "PUT", "devices", strings.NewReader(yealinkDevice))
+		r, err := a.ask(context.Background(), "PUT", "devices", body)
 		if err != nil {
 			t.Errorf("request in flight: %v", err)
 		}
 		answered <- r
 	}()
+	if _, err := io.WriteString(rest, yealinkDevice); err != nil {
+		t.Fatal(err)
+	}
+	_ = rest.Close()
 	fetch(t, a.url+"y000000000108.cfg") // its record waits for the lock too
 	if code := p.stop(t); code != exitOK {
 		t.Errorf("exit code: got %d, want 0\n%s", code, p.log)
