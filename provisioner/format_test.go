@@ -67,7 +67,7 @@ func renderHostile(t *testing.T, c *Catalog, brand, value string) map[string]str
 	t.Helper()
 	mac := models.MAC{0, 1, 2, 3, 4, 5}
 	doc := func(members string) models.Document {
-		return document(t, strings.NewReplacer(`"*"`, quoteJSON(value), `"proxy *"`, quoteJSON("proxy"+value)).Replace(members))
+		return document(t, strings.NewReplacer(`"*"`, quoteJSON(value), `"proxy *"`, quoteJSON("proxy, ?"+value)).Replace(members))
 	}
 	phone := newPhone(t, `{}`, `{}`, `{}`)
 	bob := newUser(t, bobID, `{}`)
