@@ -18,20 +18,12 @@ import (
 	"dialtone/models"
 )
 
-const (
-	assetFolder = "assets/" // of a provisioning URL
-	maxAssets   = 256       // assets being sent at the same time; more are told to come back
-
-	// How long a phone may take for one piece of an asset. The whole may take
-	// as long as it likes: firmware is large and lines are slow.
-	stallTimeout = time.Minute
-)
+const assetFolder = "assets/" // of a provisioning URL
 
 // Assets are the operator's files for phones: firmware, ring tones, logos,
 // languages. They stay in one folder, which links do not leave.
 type Assets struct {
 	root *os.Root
-	busy chan struct{}
 }
 
 // OpenAssets opens a folder, which must be there.
@@ -40,7 +32,7 @@ func OpenAssets(folder string) (*Assets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Assets{root, make(chan struct{}, maxAssets)}, nil
+	return &Assets{root}, nil
 }
 
 // Close ends the use of the folder. Nil has none.
@@ -113,8 +105,6 @@ var assetTypes = map[string]string{
 	".xml":  "application/xml",
 }
 
-var errBusy = errors.New("too many assets are being sent")
-
 // serveAsset sends one of the operator's files.
 func (v *visit) serveAsset(escaped string) error {
 	v.asset = true
@@ -128,12 +118,11 @@ func (v *visit) serveAsset(escaped string) error {
 	if _, known := v.Files.Match(name); known {
 		return models.ErrNotFound // a manifest's name in escapes
 	}
-	select {
-	case v.Assets.busy <- struct{}{}:
-		defer func() { <-v.Assets.busy }()
-	default:
-		return errBusy
+	slots := v.bounds(maxAssets, deviceAssets)
+	if err := v.assets.take(1, slots); err != nil {
+		return err
 	}
+	defer v.assets.give(1, slots)
 	file, info, err := v.Assets.open(name)
 	if err != nil {
 		return err
@@ -153,7 +142,7 @@ func (v *visit) serveAsset(escaped string) error {
 func (v *visit) send(file *os.File, modified time.Time) {
 	control := http.NewResponseController(v.w.ResponseWriter)
 	defer v.untilStopped(control.SetWriteDeadline)()
-	http.ServeContent(&patientWriter{v.w, control, v.untimed.Context().Err}, v.untimed, "", modified, file)
+	http.ServeContent(&pacedWriter{v.w, control, v.pace, time.Now(), v.untimed.Context().Err}, v.untimed, "", modified, file)
 }
 
 // untilStopped has reading or writing of the connection fail as soon as the
@@ -162,15 +151,17 @@ func (v *visit) untilStopped(setDeadline func(time.Time) error) func() bool {
 	return context.AfterFunc(v.untimed.Context(), func() { _ = setDeadline(time.Now()) })
 }
 
-// A patientWriter gives each piece of a response a time of its own.
-type patientWriter struct {
+// A pacedWriter sends to a phone that has to keep up the pace.
+type pacedWriter struct {
 	*responseWriter
 	control *http.ResponseController
+	pace    pace
+	begun   time.Time
 	stopped func() error // why there is nothing more to write, nil = go on
 }
 
-func (w *patientWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(time.Now().Add(stallTimeout)) // a connection can; others have none
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(w.pace.deadline(w.begun, w.bytes)) // a connection can; others have none
 	if err := w.stopped(); err != nil {
 		w.broken = true
 		return 0, err

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"dialtone/internal/digestauth"
 	"dialtone/models"
 	"dialtone/provisioner"
@@ -56,13 +54,16 @@ type Config struct {
 // A Handler answers phones. It is safe for concurrent use.
 type Handler struct {
 	Config
-	digest *digestauth.Authority
-	bodies *semaphore.Weighted // bytes of uploads in memory
+	digest  *digestauth.Authority
+	pace    pace
+	uploads *shares // being received
+	bodies  *shares // bytes of uploads in memory
+	assets  *shares // being sent
 }
 
 // New makes a Handler.
 func New(c Config) *Handler {
-	return &Handler{c, digestauth.New(c.NonceKey, c.Now), semaphore.NewWeighted(uploadMemory)}
+	return &Handler{c, digestauth.New(c.NonceKey, c.Now), ordinaryPace, newShares(), newShares(), newShares()}
 }
 
 // retryAfter tells a phone, in seconds, when to come back after a failure of
@@ -99,7 +100,7 @@ type visit struct {
 	source  netip.Addr
 	want    provisioner.Request
 	account *models.Account // who asks, once authenticated
-	phone   *models.Phone   // whose file it is; nil for a common file
+	phone   *models.Phone   // who asks, or whose file it is; nil for a common file by the path token
 	untimed *http.Request   // r without the time limit, for what a slow line may take longer for
 	asset   bool            // it is one of the operator's files
 
@@ -140,6 +141,9 @@ func (v *visit) answer() error {
 	if err := v.authenticate(token); err != nil {
 		return err
 	}
+	if v.phone != nil && !v.phone.Enabled() {
+		return errRefused
+	}
 	if !known {
 		return v.serveAsset(name)
 	}
@@ -172,6 +176,10 @@ func (v *visit) file(name string) (provisioner.File, error) {
 	if !v.want.HasMAC {
 		if !v.account.Enabled.On() {
 			return provisioner.File{}, errRefused
+		}
+		if v.phone != nil { // its brand's, should several have such a file
+			v.phone.Firmware = v.firmware()
+			return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 		}
 		return v.Files.CommonFile(v.r.Context(), v.account, v.firmware(), name)
 	}
@@ -243,6 +251,9 @@ func (v *visit) refuse(err error) {
 		v.text(http.StatusUnsupportedMediaType)
 	case errors.Is(err, models.ErrNotFound):
 		v.text(http.StatusNotFound)
+	case errors.Is(err, errBusy):
+		v.w.Header().Set("Retry-After", retryAfter)
+		v.text(http.StatusServiceUnavailable)
 	default:
 		if errors.Is(err, context.Canceled) {
 			v.w.broken = true // the phone hung up, or we are about to

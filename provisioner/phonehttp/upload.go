@@ -8,14 +8,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"dialtone/models"
 	"dialtone/provisioner"
 )
 
 const (
-	uploadMemory = 32 << 20 // bytes of uploads that are read at the same time; more wait
-	maxDrained   = 1 << 20  // bytes of an upload that are read only to be sent again
+	maxDrained  = 1 << 20  // bytes of an upload that are read only to be sent again
+	uploadPiece = 32 << 10 // bytes that are read at once
 )
 
 var (
@@ -38,12 +39,16 @@ func (v *visit) receive() error {
 	if err := plainBody(v.r.Header); err != nil {
 		return err
 	}
-	release, err := v.reserve(rule.Upload.MaxBytes)
-	if err != nil {
+	if v.r.ContentLength > rule.Upload.MaxBytes {
+		return errTooLarge
+	}
+	slots := v.bounds(uploadSlots, deviceUploads)
+	if err := v.uploads.take(1, slots); err != nil {
 		return err
 	}
+	defer v.uploads.give(1, slots)
+	body, release, err := v.readBody(rule.Upload.MaxBytes)
 	defer release()
-	body, err := v.readBody(rule.Upload.MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -96,35 +101,35 @@ func plainBody(h http.Header) error {
 	return nil
 }
 
-// reserve waits until there is room for the body in memory.
-func (v *visit) reserve(limit int64) (release func(), err error) {
-	size := v.r.ContentLength
-	if size > limit {
-		return nil, errTooLarge
+// readBody reads the body, and no more than the limit. Each piece counts as
+// memory in use once it is there, until release is called.
+func (v *visit) readBody(limit int64) (body []byte, release func(), err error) {
+	memory := v.bounds(uploadMemory, 0)
+	release = func() { v.bodies.give(v.received, memory) }
+	control := http.NewResponseController(v.w.ResponseWriter)
+	defer v.untilStopped(control.SetReadDeadline)()
+	arriving := &pacedReader{visit: v, begun: time.Now()}
+	piece := make([]byte, uploadPiece)
+	for {
+		n, err := arriving.Read(piece)
+		if v.received+int64(n) > limit {
+			return nil, release, errTooLarge
+		}
+		if err := v.bodies.take(int64(n), memory); err != nil {
+			return nil, release, err
+		}
+		v.received += int64(n)
+		body = append(body, piece[:n]...)
+		if errors.Is(err, io.EOF) {
+			_ = control.SetReadDeadline(time.Time{}) // what follows has a time of its own
+			_ = control.SetWriteDeadline(time.Now().Add(v.pace.stall))
+			return body, release, nil
+		}
+		if err != nil {
+			v.w.broken = true
+			return nil, release, fmt.Errorf("%w: %w", errCutOff, err)
+		}
 	}
-	if size < 0 {
-		size = limit // not told
-	}
-	if err := v.bodies.Acquire(v.r.Context(), size); err != nil {
-		return nil, fmt.Errorf("no room for an upload: %w", err)
-	}
-	return func() { v.bodies.Release(size) }, nil
-}
-
-// readBody reads the body, and no more than the limit.
-func (v *visit) readBody(limit int64) ([]byte, error) {
-	defer v.untilStopped(http.NewResponseController(v.w.ResponseWriter).SetReadDeadline)()
-	body, err := io.ReadAll(http.MaxBytesReader(v.w.ResponseWriter, v.r.Body, limit))
-	v.received = int64(len(body))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, errTooLarge
-	case err != nil:
-		v.w.broken = true
-		return nil, fmt.Errorf("%w: %w", errCutOff, err)
-	}
-	return body, nil
 }
 
 // stored is what the phone itself put under the name that it asks for.
