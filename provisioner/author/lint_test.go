@@ -21,7 +21,7 @@ files:
 keys: {combo: {first: 1}, feature: {first: 2}}
 transports: {udp: udp}
 model: {label: ACME, lines: 1}
-parameters: {style: paths}
+parameters: {style: paths, index: index}
 `,
 		"acme/settings.tpl": `<config>
   <sip>
@@ -32,7 +32,7 @@ parameters: {style: paths}
   <log><level>9</level></log>
 </config>
 `,
-		"acme/parameters.tsv": "sip.line.user\tstring\t..3\nsip.line.port\tint\nlog.level\tint\t0..7\n",
+		"acme/parameters.tsv": "sip.line.N.user\tstring\t..3\nsip.line.N.port\tint\nlog.level\tint\t0..7\n",
 		"acme/samples/one.json": `{"account": {"id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "realm": "acme.example.com"},
 			"device": {"id": "cccccccccccccccccccccccccccccccc", "mac_address": "001122334455"}}`,
 		"acme/goldens/one/index.tsv":         "unlisted\t001122334455.xml\tx\n",
@@ -49,8 +49,8 @@ parameters: {style: paths}
 	for _, f := range findings {
 		fmt.Fprintln(&got, f)
 	}
-	want := `acme/settings.tpl:3:38: unknown parameter sip.line.prot (did you mean sip.line.port?) [parameter]
-acme/settings.tpl:5:22: parameter sip.line.user is set twice in 001122334455.xml, also in its line 4 [duplicate]
+	want := `acme/settings.tpl:3:38: unknown parameter sip.line.1.prot (did you mean sip.line.1.port?) [parameter]
+acme/settings.tpl:5:22: parameter sip.line.2.user is set twice in 001122334455.xml, also in its line 4 [duplicate]
 acme/settings.tpl:7:9: log.level = "9": want at most 7 [value]
 `
 	if got.String() != want {
