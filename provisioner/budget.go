@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/flosch/pongo2/v6"
 )
@@ -29,6 +31,7 @@ func init() {
 	err := errors.Join(
 		pongo2.RegisterTag(stepTag, parseStep),
 		pongo2.ReplaceFilter("join", joinFilter),
+		pongo2.RegisterFilter("limit", limitFilter),
 	)
 	if err != nil {
 		panic(err) // two of the same name in this program
@@ -136,6 +139,26 @@ func joinFilter(in, separator *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
 	}
 	return pongo2.AsValue(strings.Join(parts, separator.String())), nil
 }
+
+// limitFilter cuts a text to a number of characters. One that is escaped for
+// XML counts once and stays whole.
+func limitFilter(in, most *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
+	text, end := in.String(), 0
+	for range max(most.Integer(), 0) {
+		if end == len(text) {
+			break
+		}
+		if entity := entityForm.FindString(text[end:]); entity != "" {
+			end += len(entity)
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(text[end:])
+		end += size
+	}
+	return pongo2.AsValue(text[:end]), nil
+}
+
+var entityForm = regexp.MustCompile(`^&(amp|lt|gt|quot|#39);`) // those of escapeXML
 
 // An insertion is text that goes into a template before a byte of it.
 type insertion struct {

@@ -20,6 +20,11 @@ func TestBuiltinSettings(t *testing.T) {
 		{"nor in the words of older firmware", "yealink", "t32g", twoProxies, []string{"account.1.backup_outbound_port = 0\n"}, nil},
 		{"no backup", "yealink", "t46u", `{"sip": {"username": "ann", "transport": "auto"}}`,
 			[]string{"account.1.outbound_proxy.2.address = %NULL%\n", "account.1.outbound_proxy.2.port = 5060\n"}, nil},
+		{"soft keys of combo and feature keys", "polycom", "trio8800", `{"sip": {"username": "ann"}, "provision": {
+			"combo_keys": {"2": {"type": "speed_dial", "value": {"value": "100", "label": "Ann & Bob & Carol & Dan & Eve"}}, "9": {"type": "speed_dial", "value": "200"}},
+			"feature_keys": {"0": {"type": "parking", "value": "3"}, "1": {"type": "speed_dial", "value": "300"}}}}`,
+			[]string{`softkey.1.label="Ann &amp; Bob &amp; Caro"`, `softkey.1.action="100$Tinvite$"`, `softkey.2.action="200$Tinvite$"`, `softkey.3.action="300$Tinvite$"`},
+			[]string{"softkey.4."}},
 	}
 	catalog := builtinCatalog(t)
 	for _, tt := range tests {
@@ -42,8 +47,21 @@ func TestBuiltinSettings(t *testing.T) {
 	}
 }
 
+// What a Polycom phone has once for all lines comes from the first there is.
+func TestFirstLineOfPolycom(t *testing.T) {
+	further := newPhone(t, `{"realm": "acme.example.com"}`, "", `{"sip": {"username": "bob"}, "call_waiting": {"enabled": false},
+		"provision": {"dtmf": "info", "keep_alive": 45, "auto_answer": true, "feature_codes": {"pickup": "**"}}}`)
+	body := builtinSettings(t, builtinCatalog(t), "polycom", "vvx450", `{"provision": {"feature_codes": {"pickup": "**"}}}`, models.Line{Number: 2, Phone: further})
+	for _, text := range []string{`tone.dtmf.viaRtp="0"`, `voIpProt.SIP.dtmfViaSignaling.rfc2976="1"`, `nat.keepalive.interval="45"`, `call.autoAnswer.SIP="1"`,
+		`call.callWaiting.enable="0"`, `call.directedCallPickupString="**"`, `attendant.reg="2"`} {
+		if !strings.Contains(body, text) {
+			t.Errorf("not in the file: %q\n%s", text, body)
+		}
+	}
+}
+
 // builtinSettings is the settings file of a phone.
-func builtinSettings(t *testing.T, c *Catalog, brand, model, device string) string {
+func builtinSettings(t *testing.T, c *Catalog, brand, model, device string, further ...models.Line) string {
 	t.Helper()
 	phone := newPhone(t, `{"name": "Acme", "realm": "acme.example.com"}`, "", device)
 	for path, value := range map[string]any{"mac_address": "000102030405", "provision.endpoint_brand": brand, "provision.endpoint_model": model} {
@@ -52,6 +70,7 @@ func builtinSettings(t *testing.T, c *Catalog, brand, model, device string) stri
 	if err := phone.Device.SetDocument(phone.Device.Document); err != nil {
 		t.Fatal(err)
 	}
+	phone.Lines = further
 	s := NewService(&fakeStore{}, c, Options{BaseURL: "http://phones.example.com", Registrar: "sip.example.com"})
 	for _, file := range c.brands[brand].deviceFiles(c.Model(brand, "", model), models.MAC{0, 1, 2, 3, 4, 5}) {
 		if !file.rule.Settings {

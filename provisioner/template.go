@@ -35,7 +35,7 @@ var allowedTags = []string{
 // line breaks into values, or give another result each time.
 var allowedFilters = []string{
 	"add", "capfirst", "cut", "default", "default_if_none", "divisibleby", "escape", "first", "float", "get_digit", "integer", "join",
-	"last", "length", "length_is", "lower", "make_list", "phone2numeric", "pluralize", "removetags", "safe", "slice", "split", "striptags",
+	"last", "length", "length_is", "limit", "lower", "make_list", "phone2numeric", "pluralize", "removetags", "safe", "slice", "split", "striptags",
 	"title", "truncatechars", "truncatewords", "upper", "urlencode", "wordcount", "yesno",
 }
 

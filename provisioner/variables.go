@@ -154,6 +154,7 @@ var variableGroups = []variableGroup{
 		{"keys.combo[].value", typeText, "", "15551234567"},
 		{"keys.combo[].label", typeText, "", "Taxi"},
 		{"keys.combo[].line", typeInt, "", "1"},
+		{"keys.combo[].nth_of_type", typeInt, "number among all combo and feature keys of the type, combo keys first, from 1", "1"},
 		{"keys.feature", typeList, "the feature keys, with the members of combo keys", ""},
 		{"codes", typeObject, "what is dialled for features of the switch: `provision.feature_codes`, else Kazoo's where it has one", ""},
 		{"codes.park", typeText, "before a slot: park a call there, or take it back", "*3"},

@@ -297,7 +297,8 @@ func (in viewInput) keysView() view {
 			modules = append(modules, view{"module": len(modules) + 1, "keys": keyViews(keys, pickup)})
 		}
 	}
-	return view{"combo": rules.Combo.view(s.combos), "feature": rules.Feature.view(s.features), "line": own, "expansion": modules}
+	ofType := map[string]int{}
+	return view{"combo": rules.Combo.view(s.combos, ofType), "feature": rules.Feature.view(s.features, ofType), "line": own, "expansion": modules}
 }
 
 // placedKeys are the keys of a device, with those of its modules.
@@ -321,11 +322,13 @@ func keyViews(keys []lineKey, pickup string) []any {
 	return list
 }
 
-func (r KeyRule) view(keys []key) []any {
+// view is the keys as stored; ofType counts them on, by type.
+func (r KeyRule) view(keys []key, ofType map[string]int) []any {
 	out := []any{}
 	for _, k := range keys {
+		ofType[k.Type]++
 		out = append(out, view{"number": k.Number, "position": r.First + k.Number, "type": k.Type, "code": r.Codes[k.Type],
-			"value": k.Value, "label": k.Label, "line": k.Line})
+			"value": k.Value, "label": k.Label, "line": k.Line, "nth_of_type": ofType[k.Type]})
 	}
 	return out
 }

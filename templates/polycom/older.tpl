@@ -15,13 +15,12 @@ underscores and, on some models, a name with the model's group.
 {%- for codec in codecs.on %}{{ priority(codec.code, codec.priority, model.codec_group) }}{% endfor %}
 {%- for codec in codecs.off %}{{ priority(codec.code, 0, model.codec_group) }}{% endfor %}/>
   </voice>
-{%- for line in lines %}
-{%- if line.number == 1 %}
+{%- if lines %}
+{%- set line = lines.0 %}
   <sec>
     <sec.srtp
       sec.srtp.enable="{% if line.srtp == "off" %}0{% else %}1{% endif %}"
       sec.srtp.offer="{% if line.srtp == "off" %}0{% else %}1{% endif %}"
       sec.srtp.require="{% if line.srtp == "required" %}1{% else %}0{% endif %}"/>
   </sec>
-{%- endif %}
-{%- endfor -%}
+{%- endif -%}

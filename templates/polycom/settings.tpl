@@ -6,11 +6,24 @@ longer says is lost by not being here. Only device.* is kept in flash, so what w
 A model's own template extends this one, block by block.
 {%- endcomment %}
 {%- comment %}
-All that a key needs. Monitored parties are taken by the keys in the order of their list, so the index of such a key
-is 0. A dollar sign in a number would begin an action.
+All that keys need; "own" are the phone's, of which also the free ones are said to be free. Monitored parties are taken by the
+keys in the order of their list, so the index of such a key is 0; UC Software 4 has room for 48. There are 50 macros. A dollar
+sign in a number would begin an action.
 {%- endcomment %}
-{%- macro place(key, nth, macros, flexible) %}
-{%- if macros == "1" and key.code == "EFK" %}
+{%- macro place(keys, own) %}
+{%- set flexible = model.flexible_keys == "1" %}
+{%- set macros = model.efk_keys == "1" %}
+{%- for key in keys %}
+{%- if key.type == "none" %}
+{%- if own and flexible %}
+  <lineKey lineKey.{{ key.overall }}.category="Unassigned" lineKey.{{ key.overall }}.index="0"/>
+{%- endif %}
+{%- elif key.type == "line" %}
+{%- if flexible %}
+  <lineKey lineKey.{{ key.overall }}.category="Line" lineKey.{{ key.overall }}.index="{{ key.line }}"/>
+{%- endif %}
+{%- elif macros and key.code == "EFK" %}
+{%- set nth = key.nth_of_code %}
 {%- if nth <= 50 %}
   <efk>
     <efk.efklist
@@ -21,27 +34,35 @@ is 0. A dollar sign in a number would begin an action.
   </efk>
   <lineKey lineKey.{{ key.overall }}.category="EFK" lineKey.{{ key.overall }}.index="{{ nth }}"/>
 {%- endif %}
-{%- elif key.nth %}
+{%- else %}
+{%- set nth = key.nth %}
+{%- if macros %}{% set nth = key.nth_of_code %}{% endif %}
+{%- if nth <= 48 or phone.generation != 4 %}
   <attendant>
     <attendant.resourceList
       attendant.resourceList.{{ nth }}.address="{{ key.value }}"
       attendant.resourceList.{{ nth }}.label="{{ key.label }}"
       attendant.resourceList.{{ nth }}.type="{% if key.type == "presence" or key.type == "speed_dial" %}normal{% else %}automata{% endif %}"/>
   </attendant>
-{%- if flexible == "1" %}
+{%- if flexible %}
   <lineKey lineKey.{{ key.overall }}.category="BLF" lineKey.{{ key.overall }}.index="0"/>
 {%- endif %}
-{%- elif flexible == "1" and key.type == "line" %}
-  <lineKey lineKey.{{ key.overall }}.category="Line" lineKey.{{ key.overall }}.index="{{ key.line }}"/>
 {%- endif %}
+{%- endif %}
+{%- endfor %}
 {%- endmacro %}
-{%- comment %}A number to dial, on a soft key of the idle screen.{% endcomment %}
-{%- macro softkey(key) %}
+{%- comment %}Numbers to dial, on the first ten soft keys of the idle screen.{% endcomment %}
+{%- macro softkeys(keys) %}
+{%- for key in keys %}
+{%- set nth = key.nth_of_type %}
+{%- if key.type == "speed_dial" and nth <= 10 %}
   <softkey
-    softkey.{{ key.position }}.label="{{ key.label }}"
-    softkey.{{ key.position }}.action="{{ key.value|cut:"$" }}$Tinvite$"
-    softkey.{{ key.position }}.enable="1"
-    softkey.{{ key.position }}.use.idle="1"/>
+    softkey.{{ nth }}.label="{{ key.label|limit:16 }}"
+    softkey.{{ nth }}.action="{{ key.value|cut:"$" }}$Tinvite$"
+    softkey.{{ nth }}.enable="1"
+    softkey.{{ nth }}.use.idle="1"/>
+{%- endif %}
+{%- endfor %}
 {%- endmacro %}
 <polycomConfig>
 {%- block registration %}
@@ -105,8 +126,11 @@ is 0. A dollar sign in a number would begin an action.
       msg.mwi.{{ line.number }}.callBackMode="{% if line.voicemail_number %}contact{% else %}disabled{% endif %}"
       msg.mwi.{{ line.number }}.callBack="{{ line.voicemail_number }}"/>
   </msg>
+{%- endif %}
+{%- endfor %}
 {%- comment %}What the phone has only once for all lines is that of the first.{% endcomment %}
-{%- if line.number == 1 %}
+{%- if lines %}
+{%- set line = lines.0 %}
   <call{% if codes.pickup %} call.directedCallPickupMethod="legacy" call.directedCallPickupString="{{ codes.pickup }}"{% endif %}>
     <call.donotdisturb call.donotdisturb.perReg="{% if lines|length > 1 %}1{% else %}0{% endif %}"/>
     <call.callWaiting call.callWaiting.enable="{% if line.call_waiting %}1{% else %}0{% endif %}"/>
@@ -124,8 +148,6 @@ is 0. A dollar sign in a number would begin an action.
     <nat.keepalive nat.keepalive.interval="{{ line.keep_alive }}"/>
   </nat>
 {%- endif %}
-{%- endif %}
-{%- endfor %}
 {%- endblock %}
 {%- block ringing %}
 {%- comment %}Which calls ring as internal and external ones; how that sounds is in site.cfg. There is room for 22, two of each line. The numbers are those that SIP 3.x has for the classes.{% endcomment %}
@@ -152,7 +174,7 @@ is 0. A dollar sign in a number would begin an action.
 Phones without flexible keys put the line's keys first, then these in order. A number to dial is a macro where a key
 can hold one; elsewhere it is monitored as if it were a person, which dials it as well.
 {%- endcomment %}
-  <attendant attendant.reg="1"/>
+  <attendant attendant.reg="{{ lines.0.number|default:1 }}"/>
 {%- if model.efk_keys == "1" %}
   <feature feature.EFKLineKey.enabled="1">
     <feature.enhancedFeatureKeys feature.enhancedFeatureKeys.enabled="1"/>
@@ -164,23 +186,14 @@ can hold one; elsewhere it is monitored as if it were a person, which dials it a
     <lineKey.reassignment lineKey.reassignment.enabled="1"/>
   </lineKey>
 {%- endif %}
-{%- for key in keys.line %}
-{%- if key.code %}{% if model.efk_keys == "1" %}{{ place(key, key.nth_of_code, "1", "1") }}{% else %}{{ place(key, key.nth, "0", model.flexible_keys) }}{% endif %}
-{%- elif model.flexible_keys == "1" %}
-  <lineKey lineKey.{{ key.overall }}.category="Unassigned" lineKey.{{ key.overall }}.index="0"/>
-{%- endif %}
-{%- endfor %}
-{%- for module in keys.expansion %}
-{%- for key in module.keys %}
-{%- if key.code %}{% if model.efk_keys == "1" %}{{ place(key, key.nth_of_code, "1", "1") }}{% else %}{{ place(key, key.nth, "0", model.flexible_keys) }}{% endif %}{% endif %}
-{%- endfor %}
-{%- endfor %}
+{{- place(keys.line, true) }}
+{%- for module in keys.expansion %}{{ place(module.keys, false) }}{% endfor %}
 {%- if model.softkeys == "1" %}
   <feature>
     <feature.enhancedFeatureKeys feature.enhancedFeatureKeys.enabled="1"/>
   </feature>
-{%- for key in keys.combo %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
-{%- for key in keys.feature %}{% if key.type == "speed_dial" and key.position <= 10 %}{{ softkey(key) }}{% endif %}{% endfor %}
+{{- softkeys(keys.combo) }}
+{{- softkeys(keys.feature) }}
 {%- endif %}
 {%- endblock %}
 {%- block codecs %}
