@@ -39,17 +39,18 @@ type viewInput struct {
 
 // newView lays out the input for templates and escapes it.
 func newView(in viewInput, escape func(string) string) view {
+	placed := in.placedKeys()
 	v := view{
 		"device":       in.deviceView(),
 		"account":      documentView(in.account.ID, in.account.Document),
 		"owner":        in.ownerView(),
-		"lines":        in.linesView(),
+		"lines":        in.linesView(placed),
 		"unused_lines": in.unusedLinesView(),
 		"codecs":       in.codecsView(in.settings.document),
 		"video_codecs": in.videoCodecsView(in.settings.document),
 		"time":         in.timeView(),
 		"language":     in.brand.language(in.settings.document.Text("language")),
-		"keys":         in.keysView(),
+		"keys":         in.keysView(placed),
 		"codes":        in.codesView(),
 		"server":       in.serverView(),
 		"model":        in.modelView(),
@@ -91,16 +92,21 @@ func escapeValue(v any, escape func(string) string) any {
 func escapeObject(object map[string]any, escape func(string) string) map[string]any {
 	var renamed map[string]any
 	for name, member := range object {
-		member = escapeValue(member, escape)
+		switch member.(type) {
+		case string, json.Number:
+			if escaped := escapeValue(member, escape); escaped != member {
+				object[name] = escaped
+			}
+		default:
+			escapeValue(member, escape) // in place
+		}
 		if escaped := escape(name); escaped != name {
 			if renamed == nil {
 				renamed = map[string]any{}
 			}
+			renamed[escaped] = object[name]
 			delete(object, name)
-			renamed[escaped] = member
-			continue
 		}
-		object[name] = member
 	}
 	maps.Copy(object, renamed)
 	return object
@@ -142,9 +148,9 @@ func (in viewInput) ownerView() view {
 	return out
 }
 
-func (in viewInput) linesView() []any {
+func (in viewInput) linesView(placed []lineKey) []any {
 	lineKeys := map[int]int{} // by line
-	for _, k := range in.placedKeys() {
+	for _, k := range placed {
 		if k.Type == models.KeyLine {
 			lineKeys[k.Line]++
 		}
@@ -287,10 +293,10 @@ func (r changeRule) view() view {
 
 // keysView has the keys beside the screen and those of expansion modules, which
 // go on counting where the phone ends.
-func (in viewInput) keysView() view {
+func (in viewInput) keysView(placed []lineKey) view {
 	s, rules, m := in.settings, in.brand.Keys, in.model
 	own, modules := []any{}, []any{}
-	if placed := in.placedKeys(); placed != nil {
+	if placed != nil {
 		pickup := featureCode(s.document, codePickup)
 		own = keyViews(placed[:m.LineKeys], pickup)
 		for keys := range slices.Chunk(placed[m.LineKeys:], max(m.ExpansionKeys, 1)) {
