@@ -20,6 +20,9 @@ func TestBuiltinSettings(t *testing.T) {
 		{"nor in the words of older firmware", "yealink", "t32g", twoProxies, []string{"account.1.backup_outbound_port = 0\n"}, nil},
 		{"no backup", "yealink", "t46u", `{"sip": {"username": "ann", "transport": "auto"}}`,
 			[]string{"account.1.outbound_proxy.2.address = %NULL%\n", "account.1.outbound_proxy.2.port = 5060\n"}, nil},
+		{"lines of keys counted from 0 where they monitor", "yealink", "t38g", `{"sip": {"username": "ann"}, "provision": {"combo_keys": {
+			"1": {"type": "presence", "value": "` + bobID + `"}, "2": {"type": "speed_dial", "value": "300"}}}}`,
+			[]string{"linekey.2.type = 16\nlinekey.2.line = 0\n", "linekey.3.type = 13\nlinekey.3.line = 1\n"}, nil},
 		{"soft keys of combo and feature keys", "polycom", "trio8800", `{"sip": {"username": "ann"}, "provision": {
 			"combo_keys": {"2": {"type": "speed_dial", "value": {"value": "100", "label": "Ann & Bob & Carol & Dan & Eve"}}, "9": {"type": "speed_dial", "value": "200"}},
 			"feature_keys": {"0": {"type": "parking", "value": "3"}, "1": {"type": "speed_dial", "value": "300"}}}}`,
@@ -71,7 +74,7 @@ func builtinSettings(t *testing.T, c *Catalog, brand, model, device string, furt
 		t.Fatal(err)
 	}
 	phone.Lines = further
-	s := NewService(&fakeStore{}, c, Options{BaseURL: "http://phones.example.com", Registrar: "sip.example.com"})
+	s := NewService(&fakeStore{users: []*models.User{newUser(t, bobID, `{"presence_id": "1002"}`)}}, c, Options{BaseURL: "http://phones.example.com", Registrar: "sip.example.com"})
 	for _, file := range c.brands[brand].deviceFiles(c.Model(brand, "", model), models.MAC{0, 1, 2, 3, 4, 5}) {
 		if !file.rule.Settings {
 			continue
