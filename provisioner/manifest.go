@@ -16,6 +16,7 @@ type Manifest struct {
 	VideoCodecs []CodecRule       `yaml:"video_codecs"` // the same for video
 	Languages   map[string]string `yaml:"languages"`    // "de", "fr-ca" -> the vendor's word; longest match wins
 	Transports  map[string]string `yaml:"transports"`   // "udp", "tcp", "tls", "auto" -> the vendor's word
+	Offsets     OffsetRange       `yaml:"offsets"`      // of time zones, that phones take
 	Defaults    map[string]any    `yaml:"defaults"`     // a device document laid under account, owner and device
 	Model       Capabilities      `yaml:"model"`        // of a model that is not listed
 	Families    map[string]Family `yaml:"families"`
@@ -90,6 +91,21 @@ type KeyRule struct {
 type CodecRule struct {
 	Names []string `yaml:"names"` // ["PCMU"], ["G7221@32000h", "G722_32"]; none = only switched off
 	Code  string   `yaml:"code"`
+}
+
+// An OffsetRange is of seconds east of UTC in standard time. The zero one is
+// every offset.
+type OffsetRange struct {
+	Min int `yaml:"min"`
+	Max int `yaml:"max"`
+}
+
+// nearest is the offset in the range that is nearest to another one.
+func (r OffsetRange) nearest(offset int) int {
+	if r == (OffsetRange{}) {
+		return offset
+	}
+	return min(max(offset, r.Min), r.Max)
 }
 
 // A Family groups models that share a firmware, hence a parameter set.

@@ -186,6 +186,9 @@ func (c *manifestCheck) run(folder string) {
 	if m.Transports["udp"] == "" {
 		c.bad("$.transports", "transports needs udp: what stands in for an unknown one")
 	}
+	if m.Offsets.Min > m.Offsets.Max {
+		c.bad("$.offsets", "offsets: min %d is more than max %d", m.Offsets.Min, m.Offsets.Max)
+	}
 	c.checkKeys()
 	c.checkCodecs("codecs", c.brand.Codecs)
 	c.checkCodecs("video_codecs", c.brand.VideoCodecs)

@@ -39,6 +39,7 @@ func TestManifestMistakes(t *testing.T) {
 		{"codec twice", "code: wide", "code: mu", 15, "twice"},
 		{"codec name twice", "names: [PCMA]", "names: [PCMU]", 14, "twice"},
 		{"no transport", "udp: \"0\", ", "", 17, "needs udp"},
+		{"offsets", "transports: {", "offsets: {min: 1}\ntransports: {", 17, "min 1 is more than max 0"},
 		{"defaults", "timezone: Etc/UTC", "timezone: {a: 1}", 19, "defaults"},
 		{"model without lines", "lines: 1, line_keys: 4", "line_keys: 4", 21, "needs lines"},
 		{"too many keys", "line_keys: 8", "line_keys: 8000", 27, "want 0 to"},

@@ -109,8 +109,8 @@ var variableGroups = []variableGroup{
 	{"Time and language", timeIntro(), []variable{
 		{"time", typeObject, "", ""},
 		{"time.zone", typeText, "IANA name; `UTC` when none is known", "America/New_York"},
-		{"time.offset", typeInt, "seconds east of UTC in standard time", "-18000"},
-		{"time.offset_now", typeInt, "seconds east of UTC on the day of rendering, for phones that cannot be told of a change", "-18000"},
+		{"time.offset", typeInt, "seconds east of UTC in standard time, within `offsets` of the manifest", "-18000"},
+		{"time.offset_now", typeInt, "seconds east of UTC on the day of rendering, within `offsets`, for phones that cannot be told of a change", "-18000"},
 		{"time.offset_text", typeText, "the same in hours: `-6`, `+5:45`, `0`", "-5"},
 		{"time.dst", typeBool, "clocks change this year", "true"},
 		{"time.start", typeObject, "when daylight saving time begins, as the clock shows right before", ""},
@@ -247,7 +247,9 @@ func timeIntro() string {
 		fmt.Fprintf(&out, "- %s: %s\n", zone.Name, zone.Reason)
 	}
 	out.WriteString("\nA phone that always adds one hour is best given `time.offset_now`, and no changes, when `time.saving` is not 60. Where changes follow\n" +
-		"the moon, the rule is right until the end of the year, and the next one has to be fetched in January.")
+		"the moon, the rule is right until the end of the year, and the next one has to be fetched in January.\n\n" +
+		"Some brands do not know the first or last hours of the world: those say `offsets` in their manifest, and a phone in such a zone is given the\n" +
+		"nearest offset that it takes. docs/vendors names the zones.")
 	return out.String()
 }
 

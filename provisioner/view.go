@@ -271,12 +271,13 @@ func (in viewInput) timeView() view {
 	}
 	rule := zoneRuleAt(loc, in.now)
 	_, today := in.now.In(loc).Zone()
+	offset := in.brand.Offsets.nearest(rule.Offset)
 	locale := localeOf(doc.Text("language"))
 	return view{
 		"zone":        rule.Name,
-		"offset":      rule.Offset,
-		"offset_now":  today,
-		"offset_text": offsetText(rule.Offset),
+		"offset":      offset,
+		"offset_now":  in.brand.Offsets.nearest(today),
+		"offset_text": offsetText(offset),
 		"dst":         rule.DST,
 		"start":       rule.Start.view(),
 		"stop":        rule.Stop.view(),

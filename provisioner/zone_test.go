@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"archive/zip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -113,6 +114,27 @@ func TestEveryZone(t *testing.T) {
 		}
 		if expressible == listed[name] {
 			t.Errorf("%s: expressible %v, listed as inexpressible %v", name, expressible, listed[name])
+		}
+	}
+}
+
+// The zones whose offset a brand's phones do not take are named where the
+// brand is described.
+func TestZonesBeyondBrands(t *testing.T) {
+	for _, brand := range builtinCatalog(t).brands {
+		raw, err := os.ReadFile("../docs/vendors/" + brand.Brand + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range allZones(t) {
+			loc, ok := loadZone(name)
+			if !ok {
+				continue
+			}
+			offset := zoneRuleAt(loc, sampleNow).Offset
+			if brand.Offsets.nearest(offset) != offset && !strings.Contains(string(raw), name) {
+				t.Errorf("%s does not take the offset of %s, %d: its page in docs/vendors does not say so", brand.Brand, name, offset)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"dialtone/provisioner/author"
+	"dialtone/templates"
 )
 
 // Elements are looked up by their path below the root, where the manifest says so.
@@ -72,5 +73,17 @@ func TestGroups(t *testing.T) {
 	}
 	if got := groups.List[0].String(); got != "device 0, device 2000, device 4000, x, x and 8 more\n+line 0\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// Built-in templates write nothing that their dictionaries do not know, and no
+// value outside of what phones take: of such they would keep another one.
+func TestBuiltinValues(t *testing.T) {
+	findings, err := author.Lint(t.Context(), templates.FS, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		t.Error(f)
 	}
 }
