@@ -49,11 +49,21 @@ var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`
 
 // escapeXML writes a value for an attribute in either quotes, or for text.
 func escapeXML(s string) string {
-	if plain(s) && !strings.ContainsAny(s, `&<>"'`) {
-		return s
+	for i := range len(s) {
+		if !plainXML[s[i]] {
+			return xmlEscaper.Replace(blankControls(s))
+		}
 	}
-	return xmlEscaper.Replace(blankControls(s))
+	return s
 }
+
+// plainXML are the bytes that need no escaping: printable ASCII but for XML's own.
+var plainXML = func() (table [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		table[c] = !strings.ContainsRune(`&<>"'`, c)
+	}
+	return table
+}()
 
 // plain reports whether a text is printable ASCII, as most are.
 func plain(s string) bool {
