@@ -2,35 +2,30 @@
 What the phone does with calls. Forwarding and do not disturb are the phone's when it has one line, and each line's own
 when it has several (features.fwd_mode and dnd_mode 1: unverified). Times until no answer are rings of six seconds, at most 20.
 {%- endcomment %}
+{%- macro divert(line, dnd, always, busy, no_answer) %}
+{%- set rings = (line.forward.timeout + 5) / 6 %}
+{%- if rings > 20 %}{% set rings = 20 %}{% endif %}
+{{ dnd }}.enable = {% if line.dnd %}1{% else %}0{% endif %}
+{{ always }}.enable = {% if line.forward.always %}1{% else %}0{% endif %}
+{{ always }}.target = {% if line.forward.always %}{{ line.forward.number }}{% else %}%NULL%{% endif %}
+{{ busy }}.enable = {% if line.forward.busy %}1{% else %}0{% endif %}
+{{ busy }}.target = {{ line.forward.busy_number|default:"%NULL%" }}
+{{ no_answer }}.enable = {% if line.forward.no_answer %}1{% else %}0{% endif %}
+{{ no_answer }}.target = {{ line.forward.no_answer_number|default:"%NULL%" }}
+{{ no_answer }}.timeout = {{ rings }}
+{%- endmacro %}
 {%- if lines|length > 1 %}
 features.dnd_mode = 1
 features.fwd_mode = 1
 {%- for line in lines %}
-{%- set rings = (line.forward.timeout + 5) / 6 %}
-{%- if rings > 20 %}{% set rings = 20 %}{% endif %}
-account.{{ line.number }}.dnd.enable = {% if line.dnd %}1{% else %}0{% endif %}
-account.{{ line.number }}.always_fwd.enable = {% if line.forward.always %}1{% else %}0{% endif %}
-account.{{ line.number }}.always_fwd.target = {% if line.forward.always %}{{ line.forward.number }}{% else %}%NULL%{% endif %}
-account.{{ line.number }}.busy_fwd.enable = {% if line.forward.busy %}1{% else %}0{% endif %}
-account.{{ line.number }}.busy_fwd.target = {{ line.forward.busy_number|default:"%NULL%" }}
-account.{{ line.number }}.timeout_fwd.enable = {% if line.forward.no_answer %}1{% else %}0{% endif %}
-account.{{ line.number }}.timeout_fwd.target = {{ line.forward.no_answer_number|default:"%NULL%" }}
-account.{{ line.number }}.timeout_fwd.timeout = {{ rings }}
+{%- set at = "account."|add:line.number %}
+{{- divert(line, at|add:".dnd", at|add:".always_fwd", at|add:".busy_fwd", at|add:".timeout_fwd") }}
 {%- endfor %}
 {%- else %}
 features.dnd_mode = 0
 features.fwd_mode = 0
 {%- for line in lines %}
-{%- set rings = (line.forward.timeout + 5) / 6 %}
-{%- if rings > 20 %}{% set rings = 20 %}{% endif %}
-features.dnd.enable = {% if line.dnd %}1{% else %}0{% endif %}
-forward.always.enable = {% if line.forward.always %}1{% else %}0{% endif %}
-forward.always.target = {% if line.forward.always %}{{ line.forward.number }}{% else %}%NULL%{% endif %}
-forward.busy.enable = {% if line.forward.busy %}1{% else %}0{% endif %}
-forward.busy.target = {{ line.forward.busy_number|default:"%NULL%" }}
-forward.no_answer.enable = {% if line.forward.no_answer %}1{% else %}0{% endif %}
-forward.no_answer.target = {{ line.forward.no_answer_number|default:"%NULL%" }}
-forward.no_answer.timeout = {{ rings }}
+{{- divert(line, "features.dnd", "forward.always", "forward.busy", "forward.no_answer") }}
 {%- endfor %}
 {%- endif %}
 call_waiting.enable = {% if lines.0 and not lines.0.call_waiting %}0{% else %}1{% endif %}
