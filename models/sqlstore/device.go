@@ -197,6 +197,9 @@ func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Devic
 func (s *Store) ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error) {
 	var rows []deviceRow
 	db := s.db.WithContext(ctx).Where("account_id = ?", accountID)
+	if len(l.Where) == 0 {
+		db = db.Table(s.walking("devices", "devices_account"))
+	}
 	if err := listing(db, l, deviceNarrowings).Find(&rows).Error; err != nil {
 		return nil, storeErr("devices", err)
 	}

@@ -87,3 +87,12 @@ func narrow(db *gorm.DB, matches []models.Match, narrowings []narrowing) *gorm.D
 	}
 	return db
 }
+
+// walking is a table to be read in the order of an index. Where an account has
+// a great part of all rows, MariaDB walks all accounts' rows by id instead.
+func (s *Store) walking(table, index string) string {
+	if s.dialect != dialectMySQL {
+		return table
+	}
+	return table + " FORCE INDEX (" + index + ")"
+}
