@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,5 +134,30 @@ func TestUploadsWithoutStore(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		b.do(method, path, "").fails(http.StatusServiceUnavailable, "datastore_unreachable")
 		b.do(method, path+"/x", "").fails(http.StatusServiceUnavailable, "datastore_unreachable")
+	}
+}
+
+// What a phone stored goes when its place is given to another phone.
+func TestUploadsGoWithTheMAC(t *testing.T) {
+	b := newBench(t)
+	created := b.do("PUT", b.devices(), polycom).want(http.StatusCreated)
+	path := b.devices() + "/" + created.id()
+	left := func() []string { return b.do("GET", path+"/uploads", "").want(http.StatusOK).names() }
+	b.upload(created.id(), "0004f2aabbcc-web.cfg", "x")
+	b.do("PATCH", path, `{"data":{"name":"b","mac_address":"00:04:F2:AA:BB:CC"}}`).want(http.StatusOK)
+	if got := left(); len(got) != 1 {
+		t.Errorf("the same MAC: got %v", got)
+	}
+	b.do("PATCH", path, `{"data":{"mac_address":"0004f2aabbcd"}}`).want(http.StatusOK)
+	if got := left(); len(got) != 0 {
+		t.Errorf("another MAC: got %v", got)
+	}
+	if got := b.auditActions(path); !slices.Contains(got[:2], "clear 0004f2aabbcc-web.cfg") {
+		t.Errorf("audit: got %v", got)
+	}
+	b.upload(created.id(), "0004f2aabbcd-app.log", "x")
+	b.do("PATCH", path, `{"data":{"mac_address":null}}`).want(http.StatusOK)
+	if got := left(); len(got) != 0 {
+		t.Errorf("no MAC: got %v", got)
 	}
 }

@@ -21,6 +21,9 @@ type Account struct {
 	Ancestors []string // account ids from the master account down to the parent
 	Document  Document
 	PathToken Secret // the secret in the account's provisioning URL, /p/{token}/
+
+	UserChanges int64 // rises with every change of its users, including those that come and go
+
 	AccountSettings
 }
 

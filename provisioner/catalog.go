@@ -221,6 +221,15 @@ func (c *Catalog) userAgent(header string) UserAgent {
 	return UserAgent{}
 }
 
+// firmwareKey is what files may depend on of a firmware version, which a phone
+// tells and may make up: its generation, unless a template reads all of it.
+func (c *Catalog) firmwareKey(b *brand, firmware string) string {
+	if c.templates.exact {
+		return firmware
+	}
+	return strconv.Itoa(b.generationOf(firmware))
+}
+
 // generationOf is the generation that a version of firmware belongs to, 0 when
 // that cannot be told.
 func (b *brand) generationOf(firmware string) int {

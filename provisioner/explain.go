@@ -93,9 +93,6 @@ func (m *memoStore) Users(ctx context.Context, accountID, after string, limit in
 	return users, err
 }
 
-// UserRevisions are for a cache, which there is none of.
-func (*memoStore) UserRevisions(context.Context, string, int) ([]models.Meta, error) { return nil, nil }
-
 // LastFirmware reads a device's firmware.
 func (m *memoStore) LastFirmware(ctx context.Context, deviceID string) (string, error) {
 	if m.firmware != nil {

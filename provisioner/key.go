@@ -19,6 +19,21 @@ type key struct {
 // The type of a line key without a function.
 const keyNone = "none"
 
+// Characters that count of a key, as for the API. Documents from before it said
+// so may hold more, which must not keep phones from their files.
+const (
+	maxKeyLabel = 128
+	maxKeyValue = 256
+)
+
+// clip is at most so many characters of a text.
+func clip(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most])
+	}
+	return text
+}
+
 // Where a document has its keys.
 const (
 	comboKeys   = "provision.combo_keys"
@@ -38,7 +53,7 @@ func resolveKeys(stored models.Keys, users []*models.User, park string) []key {
 	var keys []key
 	for _, k := range stored {
 		if value, label, ok := resolveKey(k, users, park); ok {
-			keys = append(keys, key{Number: k.Number, Type: k.Type, Value: value, Label: label, Line: max(k.Line, 1)})
+			keys = append(keys, key{Number: k.Number, Type: k.Type, Value: clip(value, maxKeyValue), Label: clip(label, maxKeyLabel), Line: max(k.Line, 1)})
 		}
 	}
 	return keys

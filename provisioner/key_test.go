@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -123,4 +124,14 @@ func FuzzKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Keys from before the API bounded them are cut: they must not make a file too large.
+func TestLongKeys(t *testing.T) {
+	long := strings.Repeat("\u00e4", 5<<20)
+	phone := newPhone(t, `{"provision": {"combo_keys": {"1": {"type": "speed_dial", "value": {"label": "`+long+`", "value": "`+long+`"}}}}}`, "", `{}`)
+	got := loadAcme(t, nil).brands["acme"].deriveSettings(phone, nil, "").combos
+	if len(got) != 1 || got[0].Label != strings.Repeat("\u00e4", 128) || got[0].Value != strings.Repeat("\u00e4", 256) {
+		t.Errorf("got %d keys", len(got))
+	}
 }

@@ -131,6 +131,8 @@ type Capabilities struct {
 
 	ExpansionModules int `yaml:"expansion_modules"` // that may be attached
 	ExpansionKeys    int `yaml:"expansion_keys"`    // of one module
+
+	PhonebookEntries int `yaml:"phonebook_entries"` // that there is room for, 0 = as many as there may be
 }
 
 // Keys is how many keys the model has with all modules attached.

@@ -266,6 +266,7 @@ func (c *manifestCheck) checkCapabilities(at string, caps Capabilities) {
 		{"line_keys", caps.LineKeys, maxLineKeys},
 		{"expansion_modules", caps.ExpansionModules, maxModules},
 		{"expansion_keys", caps.ExpansionKeys, maxModuleKeys},
+		{"phonebook_entries", caps.PhonebookEntries, maxPhonebookEntries},
 	} {
 		if bound.value < 0 || bound.value > bound.max {
 			c.bad(at+"."+bound.name, "%s is %d: want 0 to %d", bound.name, bound.value, bound.max)
@@ -441,6 +442,7 @@ func (c *Capabilities) add(top Capabilities) {
 	c.LineKeys = cmp.Or(top.LineKeys, c.LineKeys)
 	c.ExpansionModules = cmp.Or(top.ExpansionModules, c.ExpansionModules)
 	c.ExpansionKeys = cmp.Or(top.ExpansionKeys, c.ExpansionKeys)
+	c.PhonebookEntries = cmp.Or(top.PhonebookEntries, c.PhonebookEntries)
 	for name, value := range top.Attributes {
 		if c.Attributes == nil {
 			c.Attributes = map[string]string{}

@@ -13,8 +13,8 @@ import (
 // The bounds of a phonebook.
 const (
 	maxPhonebookUsers   = 10_000 // of an account, by id, that are looked at
-	maxPhonebookEntries = 1_000
-	phonebookPage       = 500 // users read at once
+	maxPhonebookEntries = 1_000  // unless the model has room for fewer
+	phonebookPage       = 500    // users read at once
 )
 
 // A phonebookEntry is a user of the account that can be called.
@@ -23,25 +23,9 @@ type phonebookEntry struct {
 	FirstName, LastName string
 }
 
-// phonebookKey adds, for a file with the phonebook in it, all users of the
-// account: their revisions name its content.
-func (s *Service) phonebookKey(ctx context.Context, k *cacheKeyBuilder, accountID string, rule *FileRule) error {
-	if !rule.Phonebook {
-		return nil
-	}
-	users, err := s.store.UserRevisions(ctx, accountID, maxPhonebookUsers)
-	if err != nil {
-		return fmt.Errorf("account %s, phonebook: %w", accountID, err)
-	}
-	k.add("phonebook")
-	for _, u := range users {
-		k.document(u)
-	}
-	return nil
-}
-
-// phonebook reads the entries for a file that has them in it, by name.
-func (s *Service) phonebook(ctx context.Context, accountID string, rule *FileRule) ([]phonebookEntry, error) {
+// phonebook reads the entries for a file that has them in it, by name, each
+// number once, and as many as the model has room for.
+func (s *Service) phonebook(ctx context.Context, accountID string, rule *FileRule, model Model) ([]phonebookEntry, error) {
 	if !rule.Phonebook {
 		return nil, nil
 	}
@@ -61,16 +45,27 @@ func (s *Service) phonebook(ctx context.Context, accountID string, rule *FileRul
 	slices.SortFunc(entries, func(a, b phonebookEntry) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
 	})
-	return entries[:min(len(entries), maxPhonebookEntries)], nil
+	entries = oncePerNumber(entries)
+	return entries[:min(len(entries), cmp.Or(model.PhonebookEntries, maxPhonebookEntries))], nil
 }
 
-// phonebookEntries are those of the users who have a name and an extension and
-// want to be listed.
+// oncePerNumber keeps the first entry of each number.
+func oncePerNumber(entries []phonebookEntry) []phonebookEntry {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(entries, func(e phonebookEntry) bool {
+		again := seen[e.Number]
+		seen[e.Number] = true
+		return again
+	})
+}
+
+// phonebookEntries are those of the users who have a name and an extension, are
+// not disabled and want to be listed.
 func phonebookEntries(users []*models.User) []phonebookEntry {
 	var entries []phonebookEntry
 	for _, u := range users {
 		number, _, _ := strings.Cut(u.PresenceID, "@")
-		if number == "" || u.Label() == "" || u.Document.Flag("contact_list.exclude", false) {
+		if !u.Enabled.On() || number == "" || u.Label() == "" || u.Document.Flag("contact_list.exclude", false) {
 			continue
 		}
 		entries = append(entries, phonebookEntry{Name: u.Label(), Number: number, FirstName: u.FirstName, LastName: u.LastName})

@@ -39,6 +39,7 @@ type FileReport struct {
 	ContentType string
 	Bytes       int
 	Settings    bool // counts for the state even when it was never fetched
+	Phonebook   bool // holds what users change every day: unless it is Settings too, the state goes without it
 	State       string
 	LastFetch   *models.Fetch // nil: never fetched
 	Error       string
@@ -79,7 +80,7 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	r.Overrides = c.overrides(phone.Device, kept)
 	p := phone.Device.Provision
 	for _, file := range b.deviceFiles(b.model(p.Family, string(p.Model)), mac) {
-		report := FileReport{Role: file.rule.Role, Name: file.name, Settings: file.rule.Settings}
+		report := FileReport{Role: file.rule.Role, Name: file.name, Settings: file.rule.Settings, Phonebook: file.rule.Phonebook}
 		if r.URL != "" {
 			report.URL = r.URL + file.name
 		}
@@ -142,10 +143,14 @@ func delivered(f *models.Fetch) bool {
 }
 
 // overallState joins the states of the files. A file that carries settings
-// must have been delivered; others count once they were asked for.
+// must have been delivered; others count once they were asked for, and the
+// phonebook does not.
 func overallState(files []FileReport) (state, reason string) {
 	asked, behind := false, false
 	for _, f := range files {
+		if f.Phonebook && !f.Settings {
+			continue
+		}
 		asked = asked || f.LastFetch != nil
 		switch {
 		case f.State == StateError && (f.Settings || f.ETag == ""): // not rendered, or refused to the phone

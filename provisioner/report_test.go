@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,28 @@ func TestReportFailures(t *testing.T) {
 		r, err := NewService(&fakeStore{}, catalog, Options{}).Report(t.Context(), newPhone(t, `{}`, "", document))
 		if err != nil || r.State != StateError || r.Error == "" || len(r.Files) != 0 {
 			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// A phonebook that is older than what would be rendered now is no reason to
+// send a phone for its settings, unless they are in the same file.
+func TestReportWithoutPhonebook(t *testing.T) {
+	for rule, want := range map[string]string{"phonebook: true": StateInSync, "phonebook: true, settings: true": StateBehind} {
+		manifest := strings.Replace(acmeManifest, "files:\n", `files:
+  - {role: book, path: "{mac}-book.txt", template: page.tpl, format: xml, content_type: text/xml, `+rule+"}\n", 1)
+		catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest})
+		settings, err := NewService(&fakeStore{}, catalog, Options{}).DeviceFile(t.Context(), acmePhone(t), "001122334455.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := &fakeStore{fetches: []models.Fetch{
+			{File: settings.Name, Method: "GET", Status: 200, ETag: settings.ETag, At: time.Unix(100, 0)},
+			{File: "001122334455-book.txt", Method: "GET", Status: 200, ETag: "0123", At: time.Unix(100, 0)},
+		}}
+		r, err := NewService(store, catalog, Options{}).Report(t.Context(), acmePhone(t))
+		if err != nil || r.State != want || r.Files[0].State != StateBehind {
+			t.Errorf("%s: state %q, %v, want %q; files %+v", rule, r.State, err, want, r.Files)
 		}
 	}
 }

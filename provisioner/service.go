@@ -25,8 +25,6 @@ type Store interface {
 	UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error)
 	// Users lists users of an account by ascending id from the one that follows after.
 	Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error)
-	// UserRevisions lists the ids and revisions of users of an account, by id.
-	UserRevisions(ctx context.Context, accountID string, limit int) ([]models.Meta, error)
 	// LastFetches returns the newest GET of each file of a device, under the
 	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
@@ -171,24 +169,21 @@ func (s *Service) namedUsers(ctx context.Context, phone *models.Phone) ([]*model
 
 func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, name string, rule *FileRule) (File, error) {
 	b := c.brands[phone.Device.Provision.Brand]
-	k := s.newKey(c, b.Brand, rule.Role, name, phone.Firmware)
-	k.document(phone.Account.Meta)
+	k := s.newKey(c, b.Brand, rule.Role, name, c.firmwareKey(b, phone.Firmware))
+	k.document("account", phone.Account.Meta)
 	k.phone(phone)
 	for _, l := range phone.Lines {
 		k.add("line", strconv.Itoa(l.Number))
 		k.phone(l.Phone)
 	}
-	k.add("users")
 	for _, u := range users {
-		k.document(u.Meta)
+		k.document("user", u.Meta)
 	}
-	if err := s.phonebookKey(ctx, k, phone.Account.ID, rule); err != nil {
-		return File{}, err
-	}
-	f, err := s.cached(ctx, k, func() (File, error) {
+	k.phonebook(phone.Account, rule)
+	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.deviceInput(phone, users, s.opts.Registrar)
 		var err error
-		if in.phonebook, err = s.phonebook(ctx, phone.Account.ID, rule); err != nil {
+		if in.phonebook, err = s.phonebook(ctx, phone.Account.ID, rule, in.model); err != nil {
 			return File{}, err
 		}
 		mac, _ := phone.Device.MAC()
@@ -204,15 +199,13 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 
 func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware string, file brandFile) (File, error) {
 	b := c.brands[file.brand]
-	k := s.newKey(c, b.Brand, file.rule.Role, file.path, firmware)
-	k.document(account.Meta)
-	if err := s.phonebookKey(ctx, k, account.ID, file.rule); err != nil {
-		return File{}, err
-	}
-	f, err := s.cached(ctx, k, func() (File, error) {
+	k := s.newKey(c, b.Brand, file.rule.Role, file.path, c.firmwareKey(b, firmware))
+	k.document("account", account.Meta)
+	k.phonebook(account, file.rule)
+	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.commonInput(account, file.model)
 		var err error
-		if in.phonebook, err = s.phonebook(ctx, account.ID, file.rule); err != nil {
+		if in.phonebook, err = s.phonebook(ctx, account.ID, file.rule, in.model); err != nil {
 			return File{}, err
 		}
 		in.now = s.today()
@@ -243,13 +236,22 @@ func (s *Service) today() time.Time { return s.opts.Now().UTC().Truncate(24 * ti
 func (k *cacheKeyBuilder) add(parts ...string) { *k = append(*k, parts...) }
 
 // document adds a stored document: its revision names all of it, secrets too.
-func (k *cacheKeyBuilder) document(meta models.Meta) { k.add(meta.ID, meta.Revision) }
+// What it is there for tells apart lists in which others are left out.
+func (k *cacheKeyBuilder) document(as string, meta models.Meta) { k.add(as, meta.ID, meta.Revision) }
 
 // phone adds a device and its owner.
 func (k *cacheKeyBuilder) phone(p *models.Phone) {
-	k.document(p.Device.Meta)
+	k.document("device", p.Device.Meta)
 	if p.Owner != nil {
-		k.document(p.Owner.Meta)
+		k.document("owner", p.Owner.Meta)
+	}
+}
+
+// phonebook adds, for a file with the phonebook in it, how often the account's
+// users have changed.
+func (k *cacheKeyBuilder) phonebook(account *models.Account, rule *FileRule) {
+	if rule.Phonebook {
+		k.add("phonebook", strconv.FormatInt(account.UserChanges, 10))
 	}
 }
 
@@ -257,13 +259,20 @@ func (k *cacheKeyBuilder) sum() cacheKey {
 	return sha256.Sum256([]byte(strings.Join(*k, "\x00")))
 }
 
-// cached renders unless the same was rendered before. Errors are not kept.
-func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func() (File, error)) (File, error) {
+// loadTimeout bounds what a rendering that others may wait for reads.
+const loadTimeout = 10 * time.Second
+
+// cached renders unless the same was rendered before. Errors are not kept. Who
+// asks for the same meanwhile waits for it, so it goes on when the first one
+// has hung up.
+func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func(context.Context) (File, error)) (File, error) {
 	if s.cache == nil {
-		return render()
+		return render(ctx)
 	}
-	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(context.Context, cacheKey) (File, error) {
-		return render()
+	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(ctx context.Context, _ cacheKey) (File, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		return render(ctx)
 	}))
 }
 

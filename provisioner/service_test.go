@@ -44,14 +44,6 @@ func (s *fakeStore) Users(_ context.Context, _, after string, limit int) ([]*mod
 	return found, s.err
 }
 
-func (s *fakeStore) UserRevisions(context.Context, string, int) ([]models.Meta, error) {
-	var found []models.Meta
-	for _, u := range s.users {
-		found = append(found, u.Meta)
-	}
-	return found, s.err
-}
-
 func (s *fakeStore) LastFirmware(context.Context, string) (string, error) { return s.firmware, s.err }
 
 func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
@@ -159,6 +151,7 @@ func TestPhonebook(t *testing.T) {
   - {role: book, path: "{mac}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
   - {role: everybody, path: "m{number}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
 `, 1)
+	manifest = strings.Replace(manifest, "t12: {", "t12: {phonebook_entries: 3, ", 1)
 	catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest, "acme/settings.tpl": "entries = {{ phonebook.entries|length }} {{ phonebook.url }}\n",
 		"acme/book.tpl": "name = {{ phonebook.name }}\n{% for e in phonebook.entries %}e{{ forloop.Counter }} = {{ e.number }} {{ e.name }}/{{ e.first_name }}/{{ e.last_name }}\n{% endfor %}"})
 	user := func(n int, text string) *models.User { return newUser(t, fmt.Sprintf("%032d", n), text) }
@@ -168,11 +161,16 @@ func TestPhonebook(t *testing.T) {
 		user(3, `{"first_name": "Hidden", "presence_id": "1004", "contact_list": {"exclude": true}}`),
 		user(4, `{"first_name": "No extension"}`),
 		user(5, `{"presence_id": "1005"}`),
+		user(6, `{"first_name": "Gone", "presence_id": "1006", "enabled": false}`),
+		user(7, `{"first_name": "Zed second", "presence_id": "1001"}`),
 	}}
+	changes := int64(0)
 	s := NewService(store, catalog, Options{BaseURL: "http://host"})
 	get := func(name string) string {
 		t.Helper()
-		f, err := s.DeviceFile(t.Context(), acmePhone(t), name)
+		phone := acmePhone(t)
+		phone.Account.UserChanges = changes
+		f, err := s.DeviceFile(t.Context(), phone, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +189,7 @@ func TestPhonebook(t *testing.T) {
 	if got := get("m11-book.txt"); got != want || store.calls != calls {
 		t.Errorf("again: %q after %d reads of users, want none", got, store.calls-calls)
 	}
-	store.users[1].Revision = "2-u"
+	changes++
 	if err := store.users[1].SetDocument(document(t, `{"first_name": "Eve", "presence_id": "1001"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -199,15 +197,76 @@ func TestPhonebook(t *testing.T) {
 		t.Errorf("after a change: %q", got)
 	}
 	store.users = nil
+	changes++
 	for n := range 1200 {
 		store.users = append(store.users, user(n, fmt.Sprintf(`{"first_name": "U%05d", "presence_id": "%d"}`, 2000-n, n)))
 	}
 	if got := get("m11-book.txt"); strings.Count(got, "\n") != 1001 || !strings.Contains(got, "e1 = 1199 U00801/") || !strings.Contains(got, "e1000 = 200 U01800/") {
 		t.Errorf("of 1200 users: %d lines", strings.Count(got, "\n"))
 	}
+	if got := get("m12-book.txt"); strings.Count(got, "\n") != 4 {
+		t.Errorf("of 1200 users for a model with room for 3: %q", got)
+	}
 	store.err = models.ErrUnavailable
-	if _, err := s.CommonFile(t.Context(), acmePhone(t).Account, "", "m11-book.txt"); !errors.Is(err, models.ErrUnavailable) {
+	account := *acmePhone(t).Account
+	account.UserChanges = changes + 1
+	if _, err := s.CommonFile(t.Context(), &account, "", "m11-book.txt"); !errors.Is(err, models.ErrUnavailable) {
 		t.Errorf("store down: got %v", err)
+	}
+}
+
+// A phone that hangs up does not take the phonebook from those that wait for
+// the same.
+func TestFirstCallerHangsUp(t *testing.T) {
+	manifest := strings.Replace(acmeManifest, "files:\n", `files:
+  - {role: book, path: "book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
+`, 1)
+	catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest, "acme/book.tpl": "entries = {{ phonebook.entries|length }}\n"})
+	ctx, hangUp := context.WithCancel(t.Context())
+	store := hangingStore{&fakeStore{users: []*models.User{newUser(t, annID, `{"first_name": "Ann", "presence_id": "1001"}`)}}, hangUp}
+	f, err := NewService(store, catalog, Options{}).CommonFile(ctx, acmePhone(t).Account, "", "book.txt")
+	if err != nil || string(f.Body) != "entries = 1\n" {
+		t.Errorf("got %q, %v", f.Body, err)
+	}
+}
+
+// In a hangingStore the caller hangs up while users are read.
+type hangingStore struct {
+	*fakeStore
+	hangUp func()
+}
+
+func (s hangingStore) Users(ctx context.Context, account, after string, limit int) ([]*models.User, error) {
+	s.hangUp()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.fakeStore.Users(ctx, account, after, limit)
+}
+
+// Versions of firmware that a phone makes up do not fill the cache: templates
+// that read the generation alone are rendered once for each.
+func TestInventedFirmware(t *testing.T) {
+	for template, want := range map[string]int{
+		"name = x\n": 2, "generation = {{ phone.generation }}\n": 2, "firmware = {{ phone.firmware }}\n": 5,
+		"{% with p=phone %}firmware = {{ p.firmware }}\n{% endwith %}": 5,
+	} {
+		s := NewService(&fakeStore{}, loadAcme(t, map[string]string{"acme/settings.tpl": template}), Options{})
+		rendered := 0
+		s.render = func(c *Catalog, name string, rule *FileRule, in viewInput) (File, error) {
+			rendered++
+			return c.renderFile(name, rule, in)
+		}
+		for _, firmware := range []string{"86.1", "86.2", "86.1", "86.3-invented", "85.1", "85.2"} {
+			phone := acmePhone(t)
+			phone.Firmware = firmware
+			if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rendered != want {
+			t.Errorf("%q: rendered %d times, want %d", template, rendered, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -44,6 +45,7 @@ type templateTree struct {
 	files  map[string]string // path -> text of every template file
 	codes  map[string][]code
 	reads  [][]string // every variable read, with its members
+	exact  bool       // phone.firmware is among them, not only its generation
 	parsed map[string]*pongo2.Template
 
 	marking sync.Once // of those below
@@ -63,6 +65,9 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 	if t.codes, t.reads, err = checkTemplates(t.files); err != nil {
 		return nil, err
 	}
+	t.exact = slices.ContainsFunc(t.reads, func(path []string) bool {
+		return path[0] == "phone" && (len(path) < 2 || path[1] != "generation")
+	})
 	texts := map[string]string{}
 	for file, text := range t.files {
 		texts[file] = insert(text, steps(t.codes[file]))

@@ -181,11 +181,6 @@ func (s sampleStore) Users(_ context.Context, _, after string, limit int) ([]*mo
 	return users[:min(len(users), limit)], nil
 }
 
-// UserRevisions knows none: a trial keeps nothing.
-func (sampleStore) UserRevisions(context.Context, string, int) ([]models.Meta, error) {
-	return nil, nil
-}
-
 // LastFirmware knows none: a sample's phone tells its own.
 func (sampleStore) LastFirmware(context.Context, string) (string, error) { return "", nil }
 

@@ -196,8 +196,8 @@ var variableGroups = []variableGroup{
 		{"phonebook.name", typeText, "the account's name", "Acme"},
 		{"phonebook.url", typeText, "where the phone finds the file with the entries: the first that says `phonebook: true`; empty when there is none",
 			"http://phones.example.com:8080/p/.../phonebook.xml"},
-		{"phonebook.entries", typeList, "users with a name and a `presence_id` who do not say `contact_list.exclude`, by name; at most 1,000, of the account's first " +
-			"10,000 users; only in files that say `phonebook: true`", ""},
+		{"phonebook.entries", typeList, "users with a name and a `presence_id` who are not disabled and do not say `contact_list.exclude`, by name, each number once; " +
+			"at most 1,000 or the model's `phonebook_entries`, of the account's first 10,000 users; only in files that say `phonebook: true`", ""},
 		{"phonebook.entries[].name", typeText, "the user's label", "Ann Lee"},
 		{"phonebook.entries[].number", typeText, "`presence_id` without realm", "1001"},
 		{"phonebook.entries[].first_name", typeText, "", "Ann"},

@@ -20,6 +20,7 @@ type accountRow struct {
 	Enabled       bool
 	APIKeyHash    string `gorm:"column:api_key_hash"`
 	PathTokenHash string
+	UserChanges   int64 // written by countUserChange alone
 	Document      string
 	Revision      string
 	Created       int64
@@ -119,7 +120,7 @@ func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	a.Revision = row.Revision
 	return s.transaction(ctx, "save account", func(tx *gorm.DB) error {
-		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash"); err != nil {
+		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash", "user_changes"); err != nil {
 			return err
 		}
 		if !strings.EqualFold(a.Realm, old.Realm) {
@@ -276,6 +277,7 @@ func (s *Store) account(row accountRow) (*models.Account, error) {
 		return nil, err
 	}
 	a := &models.Account{Meta: meta(row.ID, row.Revision, row.Created, row.Modified)}
+	a.UserChanges = row.UserChanges
 	a.PathToken = takeSecret(doc, privatePathToken)
 	if list, ok := doc[privateAncestors].([]any); ok {
 		for _, id := range list {

@@ -232,6 +232,9 @@ func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 		if err := saveHotdesks(tx, d, old.Document); err != nil {
 			return err
 		}
+		if err := s.clearOtherMAC(ctx, tx, old, d); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, updated(auditedDevice(old), auditedDevice(d)))
 	})
 }

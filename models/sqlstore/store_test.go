@@ -219,24 +219,43 @@ func TestLinesOfAPhone(t *testing.T) {
 	})
 }
 
-func TestUserRevisions(t *testing.T) {
+// Whatever happens to an account's users can be told from the account, also by
+// who reads it with a phone.
+func TestUserChanges(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		a, other := newAccount(t, s, "acme.example.com"), newAccount(t, s, "other.example.com")
-		var want []models.Meta
-		for _, account := range []string{a.ID, a.ID, other.ID} {
-			u := &models.User{AccountID: account, Document: models.Document{"first_name": "Ann"}}
-			if err := s.CreateUser(t.Context(), u); err != nil {
+		d := &models.Device{AccountID: a.ID}
+		if err := d.SetDocument(models.Document{"name": "Desk", "mac_address": "001565aabbcc"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CreateDevice(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		u, changed := &models.User{AccountID: a.ID, Document: models.Document{"first_name": "Ann"}}, &models.User{Document: models.Document{"first_name": "Eve"}}
+		for i, step := range []func() error{
+			func() error { return nil },
+			func() error { return s.CreateUser(t.Context(), u) },
+			func() error { return s.SaveUser(t.Context(), u, changed) },
+			func() error { return s.DeleteUser(t.Context(), changed) },
+		} {
+			if err := step(); err != nil {
 				t.Fatal(err)
 			}
-			if account == a.ID {
-				want = append(want, models.Meta{ID: u.ID, Revision: u.Revision})
+			account, err := s.Account(t.Context(), a.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved := *account
+			if err := s.SaveAccount(t.Context(), account, &saved); err != nil { // changes nothing of it
+				t.Fatal(err)
+			}
+			phone, err := s.PhoneByID(t.Context(), a.ID, d.ID)
+			if err != nil || account.UserChanges != int64(i) || phone.Account.UserChanges != int64(i) {
+				t.Errorf("step %d: got %d and %d, %v", i, account.UserChanges, phone.Account.UserChanges, err)
 			}
 		}
-		slices.SortFunc(want, func(x, y models.Meta) int { return strings.Compare(x.ID, y.ID) })
-		for limit, want := range map[int][]models.Meta{10: want, 1: want[:1]} {
-			if got, err := s.UserRevisions(t.Context(), a.ID, limit); err != nil || !cmp.Equal(got, want) {
-				t.Errorf("at most %d: got %v, %v; want %v", limit, got, err, want)
-			}
+		if got, err := s.Account(t.Context(), other.ID); err != nil || got.UserChanges != 0 {
+			t.Errorf("another account: got %d, %v", got.UserChanges, err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -92,29 +93,46 @@ func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Uplo
 func (s *Store) DeleteUploads(ctx context.Context, d *models.Device, which func(models.Upload) bool) ([]models.Upload, error) {
 	var gone []models.Upload
 	err := s.transaction(ctx, "delete uploads", func(tx *gorm.DB) error {
-		gone = nil
 		if err := s.lockDevice(tx, d.ID); err != nil {
 			return err
 		}
-		kept, err := uploads(tx, d.ID)
-		if err != nil {
-			return err
-		}
-		for _, u := range kept {
-			if !which(u) {
-				continue
-			}
-			if err := tx.Where("device_id = ? AND name = ?", d.ID, u.Name).Delete(&uploadRow{}).Error; err != nil {
-				return err
-			}
-			if err := s.audit(ctx, tx, cleared(d, u.Name)); err != nil {
-				return err
-			}
-			gone = append(gone, u)
-		}
-		return nil
+		var err error
+		gone, err = s.clearUploads(ctx, tx, d, which)
+		return err
 	})
 	return gone, err
+}
+
+// clearUploads removes files of a device whose row this transaction has locked.
+func (s *Store) clearUploads(ctx context.Context, tx *gorm.DB, d *models.Device, which func(models.Upload) bool) ([]models.Upload, error) {
+	kept, err := uploads(tx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	var gone []models.Upload
+	for _, u := range kept {
+		if !which(u) {
+			continue
+		}
+		if err := tx.Where("device_id = ? AND name = ?", d.ID, u.Name).Delete(&uploadRow{}).Error; err != nil {
+			return nil, err
+		}
+		if err := s.audit(ctx, tx, cleared(d, u.Name)); err != nil {
+			return nil, err
+		}
+		gone = append(gone, u)
+	}
+	return gone, nil
+}
+
+// clearOtherMAC removes what another phone stored, when a device's MAC has changed.
+func (s *Store) clearOtherMAC(ctx context.Context, tx *gorm.DB, old, d *models.Device) error {
+	before, after := models.CleanMAC(old.MACAddress), models.CleanMAC(d.MACAddress)
+	if before == after {
+		return nil
+	}
+	_, err := s.clearUploads(ctx, tx, d, func(u models.Upload) bool { return after == "" || !strings.Contains(u.Name, after) })
+	return err
 }
 
 // cleared is the audit's entry of an upload that was deleted.

@@ -43,7 +43,7 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	row.Revision = nextRevision("", row.Document)
 	u.Revision = row.Revision
 	return s.transaction(ctx, "create user", func(tx *gorm.DB) error {
-		if _, err := s.holdAccount(tx, u.AccountID); err != nil {
+		if err := countUserChange(tx, u.AccountID); err != nil {
 			return err
 		}
 		if err := tx.Create(&row).Error; err != nil {
@@ -78,15 +78,6 @@ func (s *Store) ListUsers(ctx context.Context, accountID string, l models.Listin
 	return convert(rows, s.user)
 }
 
-// UserRevisions lists ids and revisions of an account's users by ascending id,
-// at most limit of them.
-func (s *Store) UserRevisions(ctx context.Context, accountID string, limit int) ([]models.Meta, error) {
-	var users []models.Meta
-	err := s.db.WithContext(ctx).Model(&userRow{}).Select("id, revision").Where("account_id = ?", accountID).
-		Order("id").Limit(limit).Scan(&users).Error
-	return users, storeErr("revisions of users", err)
-}
-
 // UsersByID reads the named users of an account by ascending id; ids that name
 // none are left out.
 func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) ([]*models.User, error) {
@@ -114,7 +105,7 @@ func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	u.Revision = row.Revision
 	return s.transaction(ctx, "save user", func(tx *gorm.DB) error {
-		if _, err := s.holdAccount(tx, u.AccountID); err != nil {
+		if err := countUserChange(tx, u.AccountID); err != nil {
 			return err
 		}
 		if err := replace(tx, old.Meta, &row); err != nil {
@@ -133,6 +124,9 @@ func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
 // stored: ErrConflict. Its devices stay, with an owner that is gone.
 func (s *Store) DeleteUser(ctx context.Context, u *models.User) error {
 	return s.transaction(ctx, "delete user", func(tx *gorm.DB) error {
+		if err := countUserChange(tx, u.AccountID); err != nil {
+			return err
+		}
 		if err := remove(tx, &userRow{}, u.Meta); err != nil {
 			return err
 		}
@@ -141,6 +135,16 @@ func (s *Store) DeleteUser(ctx context.Context, u *models.User) error {
 		}
 		return s.audit(ctx, tx, deleted(auditedUser(u)))
 	})
+}
+
+// countUserChange begins every change of an account's users: until the
+// transaction ends the account stays as it is. ErrNotFound when it is gone.
+func countUserChange(tx *gorm.DB, accountID string) error {
+	result := tx.Exec("UPDATE accounts SET user_changes = user_changes + 1 WHERE id = ?", accountID)
+	if result.Error == nil && result.RowsAffected == 0 {
+		return models.ErrNotFound
+	}
+	return result.Error
 }
 
 // UserTaken lists the values of u that must be unique and belong to another

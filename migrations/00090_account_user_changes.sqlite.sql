@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE accounts ADD COLUMN user_changes INTEGER NOT NULL DEFAULT 0;
+
+-- +goose Down
+ALTER TABLE accounts DROP COLUMN user_changes;
