@@ -55,6 +55,7 @@ type Store interface {
 	DeleteDevice(ctx context.Context, d *models.Device) error
 	ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error
 	DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.TakenError, error)
+	DevicesThere(ctx context.Context, accountID string, ids []string) (map[string]bool, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
 	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)

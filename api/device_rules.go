@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"dialtone/models"
@@ -42,7 +45,49 @@ func (rs rules) settleDevice(ctx context.Context, actor, account *models.Account
 	checkMobile(doc, old, actor, wrong)
 	checkSourceIP(doc, wrong)
 	checkDeviceType(doc, old, actor, wrong)
+	if err := rs.checkLines(ctx, account, doc, old, wrong); err != nil {
+		return nil, err
+	}
 	return wrong, rs.checkUnique(ctx, account, doc, old, wrong)
+}
+
+// checkLines wants each further line of a phone to be another device of the
+// account. Of what was stored before, a device may have gone since.
+func (rs rules) checkLines(ctx context.Context, account *models.Account, doc models.Document, old *models.Device, wrong problems) error {
+	lines := objectAt(doc, "provision.lines")
+	var before map[string]any
+	seen := map[string]bool{}
+	if old != nil {
+		before = objectAt(old.Document, "provision.lines")
+		seen[old.ID] = true
+	}
+	if reflect.DeepEqual(lines, before) || len(lines) > models.MaxLines { // of so many the schema refuses some
+		return nil
+	}
+	asked := map[string]string{} // the new ones
+	for _, number := range slices.Sorted(maps.Keys(lines)) {
+		id, _ := lines[number].(string)
+		if n, _ := strconv.Atoi(number); n < 2 || n > models.MaxLines || !models.ValidID(id) {
+			continue // the schema says so
+		}
+		if seen[id] {
+			wrong.add("provision.lines."+number, "unique", "names the device itself, or that of another line", detail{"cause": id})
+		}
+		seen[id] = true
+		if before[number] != id {
+			asked[number] = id
+		}
+	}
+	there, err := rs.store.DevicesThere(ctx, account.ID, slices.Collect(maps.Values(asked)))
+	if err != nil {
+		return err
+	}
+	for number, id := range asked {
+		if !there[id] {
+			wrong.add("provision.lines."+number, "not_found", "no device of the account", detail{"cause": id})
+		}
+	}
+	return nil
 }
 
 // cleanMAC keeps what was sent when nothing of it is a hex digit: no MAC.

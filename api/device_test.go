@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dialtone/models"
+	"dialtone/provisioner"
 )
 
 // The documentation's answer to a create with only a name.
@@ -521,5 +522,48 @@ func TestDeviceStatus(t *testing.T) {
 	want := `[{"device_id":"` + first[len(first)-32:] + `","registered":true}]`
 	if diff := cmp.Diff(asJSON(t, want), asJSON(t, b.do("GET", b.devices()+"/status", "").list())); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Further lines of a phone are other devices of its account, each once.
+func TestDeviceLines(t *testing.T) {
+	b := newBench(t)
+	b.config.Provision = provisioner.NewService(b.store, builtin(t), provisioner.Options{}).Report
+	b.handler = b.serve(b.config)
+	second := b.do("PUT", b.devices(), `{"data":{"name":"second","sip":{"username":"second"}}}`).want(http.StatusCreated).id()
+	third := b.do("PUT", b.devices(), `{"data":{"name":"third"}}`).want(http.StatusCreated).id()
+	account := b.do("PUT", "/v2/accounts/"+b.master.ID, `{"data":{"name":"other","realm":"other.example.com"}}`).want(http.StatusCreated).id()
+	foreign := b.do("PUT", "/v2/accounts/"+account+"/devices", `{"data":{"name":"x"}}`).want(http.StatusCreated).id()
+	nobody := strings.Repeat("a", 32)
+	lines := func(members string) string {
+		return `{"data":{"name":"a","mac_address":"0004f2aabbcc","sip":{"username":"first"},
+			"provision":{"endpoint_brand":"polycom","endpoint_family":"vvx","endpoint_model":"vvx150","lines":{` + members + `}}}}`
+	}
+	created := b.do("PUT", b.devices(), lines(`"2":"`+second+`"`)).want(http.StatusCreated)
+	path := b.devices() + "/" + created.id()
+	for members, want := range map[string][]string{
+		`"2":"` + foreign + `"`:                     {"provision.lines.2: not_found"},
+		`"2":"` + second + `","3":"` + nobody + `"`: {"provision.lines.3: not_found"},
+		`"2":"` + second + `","3":"` + second + `"`: {"provision.lines.3: unique"},
+		`"2":"` + created.id() + `"`:                {"provision.lines.2: unique"},
+		`"2":{},"3":"` + second + `","301":"x"`:     {"provision.lines.2: type", "provision.lines.301: additionalProperties"},
+	} {
+		b.do("POST", path, lines(members)).rejects(want...)
+	}
+	b.do("PUT", b.devices(), lines(`"2":"`+foreign+`"`)).rejects("mac_address: unique", "sip.username: unique", "provision.lines.2: not_found")
+
+	b.do("POST", path, lines(`"2":"`+second+`","3":"`+third+`","9":"`+foreign+`"`)).rejects("provision.lines.9: not_found")
+	b.do("POST", path, lines(`"2":"`+second+`"`)).want(http.StatusOK)
+	if got := b.do("GET", path+"/provision", "").want(http.StatusOK).at("missing_lines"); asJSON(t, got) != "[]" {
+		t.Errorf("got %v", got)
+	}
+	fourth := b.do("PUT", b.devices(), `{"data":{"name":"fourth","sip":{"username":"fourth"}}}`).want(http.StatusCreated).id()
+	b.do("POST", path, lines(`"2":"`+third+`","9":"`+fourth+`","10":"`+second+`"`)).want(http.StatusOK)
+	b.do("DELETE", b.devices()+"/"+second, "").want(http.StatusOK)
+	b.do("PATCH", path, `{"data":{"name":"still saved"}}`).want(http.StatusOK)
+	want := `[{"device_id":"` + third + `","number":2,"reason":"no_username"},{"device_id":"` + fourth + `","number":9,"reason":"above_the_model"},
+		{"device_id":"` + second + `","number":10,"reason":"not_found"}]`
+	if got := b.do("GET", path+"/provision", "").want(http.StatusOK).at("missing_lines"); asJSON(t, got) != asJSON(t, want) {
+		t.Errorf("got %s", asJSON(t, got))
 	}
 }

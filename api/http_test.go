@@ -351,7 +351,7 @@ func TestProvision(t *testing.T) {
 		},
 		Overrides: []models.Upload{{Name: "x-local.cfg", Bytes: 3, ContentType: "text/plain", ETag: "cd", Modified: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}},
 	}
-	want := `{"overrides":[{"bytes":3,"content_type":"text/plain","etag":"cd","modified":"2026-11-23T12:00:00Z","name":"x-local.cfg","override":true}],"error":"","password":"s3cret-http","state":"behind","url":"http://h/p/t/","username":"001565aabbcc","files":[
+	want := `{"overrides":[{"bytes":3,"content_type":"text/plain","etag":"cd","modified":"2026-11-23T12:00:00Z","name":"x-local.cfg","override":true}],"missing_lines":[],"error":"","password":"s3cret-http","state":"behind","url":"http://h/p/t/","username":"001565aabbcc","files":[
 		{"bytes":7,"content_type":"text/plain","error":"","etag":"ab","name":"x.boot","role":"boot","state":"in_sync","url":"http://h/p/t/x.boot",
 		 "last_fetch":{"bytes":7,"etag":"ab","firmware":"1","method":"GET","source":"192.0.2.7","status":200,"time":"2026-11-23T12:00:00Z","user_agent":"Acme 1"}},
 		{"bytes":0,"content_type":"","error":"","etag":"","last_fetch":null,"name":"y.cfg","role":"common","state":"never","url":""}]}`

@@ -29,6 +29,10 @@ func publicReport(report provisioner.Report) map[string]any {
 	for _, u := range report.Overrides {
 		overrides = append(overrides, publicUpload(u, true))
 	}
+	missing := make([]any, 0, len(report.Missing))
+	for _, l := range report.Missing {
+		missing = append(missing, map[string]any{"number": l.Number, "device_id": l.DeviceID, "reason": l.Reason})
+	}
 	return map[string]any{
 		"state":     report.State,
 		"error":     report.Error,
@@ -37,6 +41,8 @@ func publicReport(report provisioner.Report) map[string]any {
 		"password":  report.Password.Reveal(),
 		"files":     files,
 		"overrides": overrides,
+
+		"missing_lines": missing,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"dialtone/models"
@@ -27,6 +28,21 @@ type Report struct {
 	Files    []FileReport
 
 	Overrides []models.Upload // stored by the phone; they beat what it is given
+	Missing   []MissingLine
+}
+
+// Why a phone does not get a line that its device names.
+const (
+	MissingDevice   = "not_found"       // there is no such device in the account
+	MissingRoom     = "above_the_model" // the model has fewer lines
+	MissingUsername = "no_username"     // the device has no sip.username
+)
+
+// A MissingLine is a line that a device names and its phone does not get.
+type MissingLine struct {
+	Number   int
+	DeviceID string
+	Reason   string // one of the Missing constants
 }
 
 // A FileReport is one file of a Report. ETag, ContentType and Bytes are of the
@@ -79,7 +95,9 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	}
 	r.Overrides = c.overrides(phone.Device, kept)
 	p := phone.Device.Provision
-	for _, file := range b.deviceFiles(b.model(p.Family, string(p.Model)), mac) {
+	model := b.model(p.Family, string(p.Model))
+	r.Missing = missingLines(phone, model)
+	for _, file := range b.deviceFiles(model, mac) {
 		report := FileReport{Role: file.rule.Role, Name: file.name, Settings: file.rule.Settings, Phonebook: file.rule.Phonebook}
 		if r.URL != "" {
 			report.URL = r.URL + file.name
@@ -91,6 +109,27 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	}
 	r.State, r.Error = overallState(r.Files)
 	return r, nil
+}
+
+// missingLines are those of the device that its phone does not get.
+func missingLines(phone *models.Phone, model Model) []MissingLine {
+	var missing []MissingLine
+	for _, l := range phone.Device.Provision.Lines {
+		i := slices.IndexFunc(phone.Lines, func(known models.Line) bool { return known.Number == l.Number })
+		reason := ""
+		switch {
+		case i < 0:
+			reason = MissingDevice
+		case l.Number > model.Lines:
+			reason = MissingRoom
+		case phone.Lines[i].Phone.Device.SIP.Username == "":
+			reason = MissingUsername
+		default:
+			continue
+		}
+		missing = append(missing, MissingLine{l.Number, l.DeviceID, reason})
+	}
+	return missing
 }
 
 func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, file deviceFile) (File, error) {

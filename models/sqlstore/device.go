@@ -193,6 +193,20 @@ func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Devic
 	return s.device(row)
 }
 
+// DevicesThere tells which of these are devices of an account.
+func (s *Store) DevicesThere(ctx context.Context, accountID string, ids []string) (map[string]bool, error) {
+	if len(ids) == 0 {
+		return map[string]bool{}, nil
+	}
+	var found []string
+	err := s.db.WithContext(ctx).Model(&deviceRow{}).Where("account_id = ? AND id IN ?", accountID, ids).Pluck("id", &found).Error
+	there := map[string]bool{}
+	for _, id := range found {
+		there[id] = true
+	}
+	return there, storeErr("devices that are there", err)
+}
+
 // ListDevices reads a part of an account's list of devices.
 func (s *Store) ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error) {
 	var rows []deviceRow
