@@ -179,7 +179,7 @@ var variableGroups = []variableGroup{
 		{"server.username", typeText, "the phone's own, for HTTP digest; empty in common files", "001565aabbcc"},
 		{"server.password", typeText, "likewise", ""},
 		{"model", typeOpen, "its attributes in the manifest, and", ""},
-		{"model.brand", typeText, "", "yealink"},
+		{"model.brand", typeText, "", "acme"},
 		{"model.family", typeText, "", "t4x"},
 		{"model.name", typeText, "", "t46u"},
 		{"model.label", typeText, "as the phone spells it", "T46U"},
