@@ -210,11 +210,7 @@ func (s *Store) DevicesThere(ctx context.Context, accountID string, ids []string
 // ListDevices reads a part of an account's list of devices.
 func (s *Store) ListDevices(ctx context.Context, accountID string, l models.Listing) ([]*models.Device, error) {
 	var rows []deviceRow
-	db := s.db.WithContext(ctx).Where("account_id = ?", accountID)
-	if len(l.Where) == 0 {
-		db = db.Table(s.walking("devices", "devices_account"))
-	}
-	if err := listing(db, l, deviceNarrowings).Find(&rows).Error; err != nil {
+	if err := s.accountListing(ctx, "devices", accountID, l, deviceNarrowings).Find(&rows).Error; err != nil {
 		return nil, storeErr("devices", err)
 	}
 	return convert(rows, s.device)

@@ -71,8 +71,7 @@ func (s *Store) Users(ctx context.Context, accountID, after string, limit int) (
 // ListUsers reads a part of an account's list of users.
 func (s *Store) ListUsers(ctx context.Context, accountID string, l models.Listing) ([]*models.User, error) {
 	var rows []userRow
-	db := s.db.WithContext(ctx).Where("account_id = ?", accountID)
-	if err := listing(db, l, userNarrowings).Find(&rows).Error; err != nil {
+	if err := s.accountListing(ctx, "users", accountID, l, userNarrowings).Find(&rows).Error; err != nil {
 		return nil, storeErr("users", err)
 	}
 	return convert(rows, s.user)
