@@ -99,9 +99,10 @@ func (s *Service) Match(name string) (Request, bool) {
 }
 
 // DeviceFile renders a file for a phone. It is ErrNotFound when the phone's
-// brand has no such file or only takes it from phones, or it is another phone's. Any other error is a
-// failure of the store or of a template, named with its line. The phone's
-// firmware counts as recorded last when this request does not tell it.
+// brand has no such file or only takes it from phones, or it is another
+// phone's. Any other error is a failure of the store or of a template, named
+// with its line. Where the phone tells no firmware, the one recorded last
+// counts.
 func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
@@ -141,10 +142,10 @@ func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*model
 	return &known, nil
 }
 
-// CommonFile renders a file that names no MAC, from the account and the
-// firmware that the request told alone. Of several brands with such a file the
-// first by name answers. It is ErrNotFound
-// for unknown files and for those of one device.
+// CommonFile renders a file that names no MAC, from nothing but the account and
+// the firmware that the request told. Of several brands with such a file the
+// first by name answers. It is ErrNotFound for unknown files and for those of
+// one device.
 func (s *Service) CommonFile(ctx context.Context, account *models.Account, firmware, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
@@ -182,14 +183,9 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	k.phonebook(phone.Account, rule)
 	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.deviceInput(phone, users, s.opts.Registrar)
-		var err error
-		if in.phonebook, err = s.phonebook(ctx, phone.Account.ID, rule, in.model); err != nil {
-			return File{}, err
-		}
 		mac, _ := phone.Device.MAC()
-		in.now = s.today()
-		in.server = server{URL: s.URL(phone.Account), Username: mac.String(), Password: phone.Device.HTTPPassword}
-		return s.renderer()(c, name, rule, in)
+		in.server = server{Username: mac.String(), Password: phone.Device.HTTPPassword}
+		return s.renderFor(ctx, c, name, rule, in)
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("device %s, role %s: %w", phone.Device.ID, rule.Role, err)
@@ -204,19 +200,24 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 	k.phonebook(account, file.rule)
 	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.commonInput(account, file.model)
-		var err error
-		if in.phonebook, err = s.phonebook(ctx, account.ID, file.rule, in.model); err != nil {
-			return File{}, err
-		}
-		in.now = s.today()
 		in.firmware = firmware
-		in.server.URL = s.URL(account)
-		return s.renderer()(c, file.path, file.rule, in)
+		return s.renderFor(ctx, c, file.path, file.rule, in)
 	})
 	if err != nil {
 		return File{}, fmt.Errorf("account %s, role %s: %w", account.ID, file.rule.Role, err)
 	}
 	return f, nil
+}
+
+// renderFor renders with what is the same for every file of an account.
+func (s *Service) renderFor(ctx context.Context, c *Catalog, name string, rule *FileRule, in viewInput) (File, error) {
+	var err error
+	if in.phonebook, err = s.phonebook(ctx, in.account.ID, rule, in.model); err != nil {
+		return File{}, err
+	}
+	in.now = s.today()
+	in.server.URL = s.URL(in.account)
+	return s.renderer()(c, name, rule, in)
 }
 
 // A cacheKeyBuilder collects what names the content of a file.

@@ -99,10 +99,11 @@ type visit struct {
 	started time.Time
 	source  netip.Addr
 	want    provisioner.Request
-	account *models.Account // who asks, once authenticated
-	phone   *models.Phone   // who asks, or whose file it is; nil for a common file by the path token
-	untimed *http.Request   // r without the time limit, for what a slow line may take longer for
-	asset   bool            // it is one of the operator's files
+	account *models.Account       // who asks, once authenticated
+	phone   *models.Phone         // who asks, or whose file it is; nil for a common file by the path token
+	agent   provisioner.UserAgent // what it tells of itself, once authenticated
+	untimed *http.Request         // r without the time limit, for what a slow line may take longer for
+	asset   bool                  // it is one of the operator's files
 
 	etag     string // of what was delivered or stored
 	received int64  // bytes of an upload
@@ -141,6 +142,7 @@ func (v *visit) answer() error {
 	if err := v.authenticate(token); err != nil {
 		return err
 	}
+	v.agent = v.Files.UserAgent(v.r.UserAgent())
 	if v.phone != nil && !v.phone.Enabled() {
 		return errRefused
 	}
@@ -178,10 +180,10 @@ func (v *visit) file(name string) (provisioner.File, error) {
 			return provisioner.File{}, errRefused
 		}
 		if v.phone != nil { // its brand's, should several have such a file
-			v.phone.Firmware = v.firmware()
+			v.phone.Firmware = v.agent.Firmware
 			return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 		}
-		return v.Files.CommonFile(v.r.Context(), v.account, v.firmware(), name)
+		return v.Files.CommonFile(v.r.Context(), v.account, v.agent.Firmware, name)
 	}
 	if err := v.findPhone(); err != nil {
 		return provisioner.File{}, err
@@ -189,12 +191,9 @@ func (v *visit) file(name string) (provisioner.File, error) {
 	if file, found, err := v.stored(); found || err != nil {
 		return file, err
 	}
-	v.phone.Firmware = v.firmware()
+	v.phone.Firmware = v.agent.Firmware
 	return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 }
-
-// firmware is what the phone tells of it.
-func (v *visit) firmware() string { return v.Files.UserAgent(v.r.UserAgent()).Firmware }
 
 // findPhone reads the phone of the requested MAC, which must be one of the
 // authenticated account, and enabled.
@@ -304,16 +303,15 @@ func (v *visit) record() {
 		Bytes:     v.w.bytes,
 		Source:    v.source.String(),
 		UserAgent: v.r.UserAgent(),
+		Firmware:  v.agent.Firmware,
 		Duration:  v.Now().Sub(v.started),
 		At:        v.started.UTC(),
 	}
-	agent := v.Files.UserAgent(v.r.UserAgent())
-	fetch.Firmware = agent.Firmware
 	switch {
 	case v.want.HasMAC:
 		fetch.MAC = v.want.MAC.String()
-	case agent.MAC != models.MAC{}:
-		fetch.MAC = agent.MAC.String()
+	case v.agent.MAC != models.MAC{}:
+		fetch.MAC = v.agent.MAC.String()
 	}
 	if v.phone != nil {
 		fetch.DeviceID = v.phone.Device.ID
