@@ -64,22 +64,35 @@ func Open(url string) (*Store, error) {
 // maxConns bounds a pool's connections.
 var maxConns = map[dialect]int{dialectMySQL: 32, dialectSQLite: 8}
 
-// open makes a pool of connections.
+// open makes a pool of connections. SQLite does not wait for a program that is
+// setting the journal mode of a new file: then it is opened again.
 func (t target) open(conns int) (*gorm.DB, error) {
+	var db *gorm.DB
+	err := retry.Do(context.Background(), retries(), func(context.Context) (err error) {
+		db, err = t.openOnce(conns)
+		if isBusy(err) {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+	return db, err
+}
+
+func (t target) openOnce(conns int) (*gorm.DB, error) {
 	pool, err := t.pool()
 	if err != nil {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	db, err := gorm.Open(t.gorm(pool), &gorm.Config{
+	db, err := gorm.Open(t.gorm(pool), &gorm.Config{ // closes the pool when it fails
 		Logger:                 logger.Discard, // errors are returned, and logged where they are handled
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w: %w", t.path, models.ErrUnavailable, err), pool.Close())
+		return nil, fmt.Errorf("database %s: %w: %w", t.path, models.ErrUnavailable, err)
 	}
 	return db, nil
 }
@@ -192,6 +205,11 @@ func isWriteConflict(err error) bool {
 	return errors.As(err, &my) && (my.Number == mysqlDeadlock || my.Number == mysqlLockTimeout)
 }
 
+func isBusy(err error) bool {
+	var li *lite.Error
+	return errors.As(err, &li) && li.Code()&0xff == litecode.SQLITE_BUSY
+}
+
 // transaction runs work in one transaction. A deadlock, or on Galera a lost
 // certification, rolls it back and runs the whole of it again, a few times.
 //
@@ -203,8 +221,7 @@ func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.D
 	if s.dialect == dialectMySQL {
 		options = append(options, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	}
-	pauses := retry.WithMaxRetries(maxRetries, retry.WithFullJitter(retry.NewExponential(firstPause)))
-	return storeErr(op, retry.Do(ctx, pauses, func(ctx context.Context) error {
+	return storeErr(op, retry.Do(ctx, retries(), func(ctx context.Context) error {
 		err := s.writer.WithContext(ctx).Transaction(work, options...)
 		if isWriteConflict(err) {
 			return retry.RetryableError(err)
@@ -213,12 +230,16 @@ func (s *Store) transaction(ctx context.Context, op string, work func(tx *gorm.D
 	}))
 }
 
-// How often a transaction is run again, and the longest pause before the first
-// time; it doubles.
+// How often what met another program is tried again, and the longest pause
+// before the first time; it doubles.
 const (
 	maxRetries = 5
 	firstPause = 10 * time.Millisecond
 )
+
+func retries() retry.Backoff {
+	return retry.WithMaxRetries(maxRetries, retry.WithFullJitter(retry.NewExponential(firstPause)))
+}
 
 // encode is the stored JSON of a document.
 func encode(doc models.Document) (string, error) {

@@ -863,6 +863,28 @@ func TestMigrateTogether(t *testing.T) {
 	}
 }
 
+// Whoever opens a new SQLite file first sets its journal mode; programs that
+// open it at that instant wait.
+func TestOpenTogether(t *testing.T) {
+	for range 20 {
+		url := "sqlite:" + filepath.Join(t.TempDir(), "d.db")
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				s, err := sqlstore.Open(url)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+}
+
 func TestUnavailable(t *testing.T) {
 	tests := map[string]string{
 		"no server": "mysql://u:canary@127.0.0.1:1/x",
