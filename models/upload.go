@@ -6,6 +6,7 @@ import "time"
 // changed on it, a directory. It may hold the phone's passwords.
 type Upload struct {
 	DeviceID    string
+	MAC         MAC    // of the phone that sends it, zero = whatever the device's is; not stored
 	Name        string // as the brand's manifest matches it, the MAC in lower case
 	ContentType string
 	ETag        string // without quotes: the same bytes have the same ETag

@@ -47,6 +47,15 @@ func (s *Store) lockDevice(tx *gorm.DB, deviceID string) error {
 	return s.locking(tx).Select("id").Where("id = ?", deviceID).Take(&device).Error
 }
 
+// lockDeviceWithMAC is lockDevice of a device while it has a MAC; of any, for
+// the zero one.
+func (s *Store) lockDeviceWithMAC(tx *gorm.DB, deviceID string, mac models.MAC) error {
+	if mac != (models.MAC{}) {
+		tx = tx.Where("mac = ?", mac.String())
+	}
+	return s.lockDevice(tx, deviceID)
+}
+
 // lockRevision holds a document still while it has the revision; ErrConflict
 // when it has another or is gone.
 func (s *Store) lockRevision(tx *gorm.DB, row any, m models.Meta) error {

@@ -26,7 +26,7 @@ func (uploadRow) TableName() string { return "uploads" }
 // SaveUpload stores a device's file in place of the one of that name; created
 // tells that there was none. It sets u.Modified. Uploads of one device run one
 // after the other. More than the quota is ErrQuota, a device that does not
-// exist ErrNotFound; then nothing is written.
+// exist, or has another MAC by now, ErrNotFound; then nothing is written.
 func (s *Store) SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (created bool, err error) {
 	sealed, err := s.sealer.Seal(models.Secret(u.Body), uploadPlace(u.DeviceID, u.Name))
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Store) SaveUpload(ctx context.Context, u *models.Upload, quota models.U
 		Modified:    millis(u.Modified),
 	}
 	err = s.transaction(ctx, "save upload", func(tx *gorm.DB) error {
-		if err := s.lockDevice(tx, u.DeviceID); err != nil {
+		if err := s.lockDeviceWithMAC(tx, u.DeviceID, u.MAC); err != nil {
 			return err
 		}
 		kept, err := uploads(tx, u.DeviceID)

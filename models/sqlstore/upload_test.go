@@ -78,6 +78,15 @@ func TestUploads(t *testing.T) {
 			t.Errorf("of no device: got %v, want ErrNotFound", err)
 		}
 
+		phone := createDevice(t, s, a.ID, `{"name":"z","mac_address":"0004f2aabbcc"}`)
+		sent := newUpload(phone.ID, "0004f2aabbcc-app.log", "x")
+		for mac, want := range map[models.MAC]error{{0, 4, 0xf2, 0xaa, 0xbb, 0xcc}: nil, {0, 4, 0xf2, 0xaa, 0xbb, 0xcd}: models.ErrNotFound} {
+			sent.MAC = mac
+			if _, err := s.SaveUpload(ctx, sent, roomy); !errors.Is(err, want) {
+				t.Errorf("by %s: got %v, want %v", mac, err, want)
+			}
+		}
+
 		gone, err := s.DeleteUploads(ctx, d, func(u models.Upload) bool { return u.Name == "b-phone.cfg" })
 		if err != nil || len(gone) != 1 || gone[0].Name != "b-phone.cfg" {
 			t.Errorf("deleted: got %+v, %v", gone, err)

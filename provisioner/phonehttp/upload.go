@@ -56,6 +56,7 @@ func (v *visit) receive() error {
 	defer cancel()
 	upload := &models.Upload{
 		DeviceID:    v.phone.Device.ID,
+		MAC:         v.want.MAC,
 		Name:        v.want.Name,
 		ContentType: rule.ContentType,
 		ETag:        provisioner.ETag(body),

@@ -2,6 +2,7 @@ package phonehttp_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -281,4 +282,43 @@ type counted struct {
 func (c *counted) Read(p []byte) (int, error) {
 	c.reads++
 	return c.Reader.Read(p)
+}
+
+// What a phone sends while its device gets another MAC is not kept: nobody
+// would ask for it again.
+func TestUploadWhileMACChanges(t *testing.T) {
+	store := &meanwhile{}
+	s := newSite(t, func(c *phonehttp.Config) { store.Store, c.Store = c.Store, store })
+	store.change = func() {
+		d := *s.polycom
+		doc := d.Document.Clone()
+		doc.Set("mac_address", "0004f2aabbdd")
+		if err := d.SetDocument(doc); err != nil {
+			t.Error(err)
+		}
+		if err := s.store.SaveDevice(t.Context(), s.polycom, &d); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := s.put(t, "0004f2aabbcc-app.log", "1234"); got.status != http.StatusNotFound {
+		t.Errorf("got %d, want 404", got.status)
+	}
+	if kept, err := s.store.Uploads(t.Context(), s.polycom.ID); err != nil || len(kept) != 0 {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	store.change = func() {}
+	if got := s.put(t, "0004f2aabbdd-app.log", "1234"); got.status != http.StatusCreated {
+		t.Errorf("the new phone's: got %d, want 201", got.status)
+	}
+}
+
+// meanwhile is a store in which something happens while an upload arrives.
+type meanwhile struct {
+	phonehttp.Store
+	change func()
+}
+
+func (m *meanwhile) SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (bool, error) {
+	m.change()
+	return m.Store.SaveUpload(ctx, u, quota)
 }
