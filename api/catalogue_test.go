@@ -121,7 +121,7 @@ func TestPreview(t *testing.T) {
 			}
 		}
 	}
-	if !found || explained.at("body") != masked.at("body") || explained.at("etag") != nil {
+	if !found || explained.at("body") != masked.at("body") || explained.at("etag") != nil || explained.at("complete") != true {
 		t.Errorf("explained: %s", explained.body)
 	}
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"dialtone/models"
@@ -19,7 +20,7 @@ func (s *server) previewFile(ctx context.Context, r *request) (*answer, error) {
 	}
 	name := strings.TrimPrefix(r.params.ByName("name"), "/")
 	reveal := r.parameter("reveal") == "true"
-	file, lines, err := s.previewed(ctx, r, phone, name, reveal)
+	file, explained, err := s.previewed(ctx, r, phone, name, reveal)
 	if err != nil {
 		return nil, notRendered(err, name)
 	}
@@ -33,14 +34,12 @@ func (s *server) previewFile(ctx context.Context, r *request) (*answer, error) {
 		}
 	}
 	out := publicPreview(file, reveal)
-	if lines != nil {
-		out["lines"] = lines
-	}
+	maps.Copy(out, explained)
 	return ok(out), nil
 }
 
-// previewed is the file and, when they are asked for, its explained lines.
-func (s *server) previewed(ctx context.Context, r *request, phone *models.Phone, name string, reveal bool) (provisioner.File, []any, error) {
+// previewed is the file and, when it is asked for, its explanation.
+func (s *server) previewed(ctx context.Context, r *request, phone *models.Phone, name string, reveal bool) (provisioner.File, map[string]any, error) {
 	if r.parameter("explain") != "true" {
 		f, err := s.Preview(ctx, phone, name, reveal)
 		return f, nil, err
@@ -53,7 +52,7 @@ func (s *server) previewed(ctx context.Context, r *request, phone *models.Phone,
 	for _, line := range e.Lines {
 		lines = append(lines, publicLine(line))
 	}
-	return e.File, lines, err
+	return e.File, map[string]any{"lines": lines, "complete": !e.Incomplete}, err
 }
 
 func publicLine(line provisioner.ExplainedLine) map[string]any {

@@ -12,7 +12,8 @@ import (
 	"dialtone/models"
 )
 
-// maxExplaining is how many renderings an explanation may take.
+// maxExplaining is how many renderings with other documents an explanation may
+// take.
 const maxExplaining = 2000
 
 // An ExplainedLine is a line of a file with what its values came from: every
@@ -29,19 +30,31 @@ type Origin struct{ Layer, Member string }
 // An Explanation is a Rendering whose lines have their origins.
 type Explanation struct {
 	Rendering
-	Lines []ExplainedLine
+	Lines      []ExplainedLine
+	Incomplete bool // there was more to try than maxExplaining: lines may have other origins too
 }
 
 // Explain renders a file as Preview does and finds where each line comes from:
 // it is rendered again with one thing changed at a time, and what differs
 // depends on that.
 func (s *Service) Explain(ctx context.Context, phone *models.Phone, name string, reveal bool) (Explanation, error) {
-	if !reveal {
-		var err error
-		if s, phone, err = s.masked(phone); err != nil {
-			return Explanation{}, err
-		}
+	if reveal {
+		return s.explain(ctx, phone, name, allLines)
 	}
+	return s.ExplainLines(ctx, phone, name, allLines)
+}
+
+// ExplainLines is Explain, secrets masked, of those lines, from 0, that wanted
+// chooses. It takes the fewer renderings the fewer lines they are.
+func (s *Service) ExplainLines(ctx context.Context, phone *models.Phone, name string, wanted func(Rendering) []int) (Explanation, error) {
+	masked, phone, err := s.masked(phone)
+	if err != nil {
+		return Explanation{}, err
+	}
+	return masked.explain(ctx, phone, name, wanted)
+}
+
+func (s *Service) explain(ctx context.Context, phone *models.Phone, name string, wanted func(Rendering) []int) (Explanation, error) {
 	s = s.With(s.Catalog())
 	memo := &memoStore{Store: s.store, users: map[string][]*models.User{}}
 	s.store = memo
@@ -49,15 +62,15 @@ func (s *Service) Explain(ctx context.Context, phone *models.Phone, name string,
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := &explainer{service: s, phone: phone, file: r, lines: make([]ExplainedLine, len(r.Lines)), left: maxExplaining}
+	e := &explainer{service: s, phone: phone, file: r, lines: make([]ExplainedLine, len(r.Lines)), wanted: wanted(r), left: maxExplaining}
 	for i, line := range r.Lines {
 		e.lines[i].TracedLine = line
 	}
-	for _, layer := range append(e.layers(), memo.layers(phone)...) {
-		e.members(ctx, layer, "", layer.document)
+	for _, layer := range append(e.layers(), memo.layer(phone)) {
+		e.members(ctx, layer, "", layer.objects())
 	}
 	e.inputs(ctx)
-	return Explanation{Rendering: r, Lines: e.lines}, ctx.Err()
+	return Explanation{Rendering: r, Lines: e.lines, Incomplete: e.incomplete}, ctx.Err()
 }
 
 // memoStore reads each thing once, for one phone.
@@ -105,66 +118,86 @@ func (m *memoStore) LastFirmware(ctx context.Context, deviceID string) (string, 
 	return firmware, err
 }
 
+func allLines(r Rendering) []int {
+	lines := make([]int, len(r.Lines))
+	for i := range lines {
+		lines[i] = i
+	}
+	return lines
+}
+
 type explainer struct {
-	service *Service
-	phone   *models.Phone
-	file    Rendering
-	lines   []ExplainedLine
-	left    int // renderings
+	service    *Service
+	phone      *models.Phone
+	file       Rendering
+	lines      []ExplainedLine
+	wanted     []int // lines, from 0, in order
+	left       int   // renderings with other documents
+	incomplete bool  // more were wanted
 }
 
-// A layerDocument is one layer of a phone's settings.
-type layerDocument struct {
-	name     string
-	document models.Document
+// A layerDocuments is one layer of a phone's settings. Of further lines and of
+// other users there are several documents, which are changed together.
+type layerDocuments struct {
+	name      string
+	documents []models.Document
 }
 
-func (e *explainer) layers() []layerDocument {
+func (l *layerDocuments) objects() []map[string]any {
+	var objects []map[string]any
+	for _, doc := range l.documents {
+		objects = append(objects, doc)
+	}
+	return objects
+}
+
+func (e *explainer) layers() []layerDocuments {
 	p := e.phone
-	layers := []layerDocument{{LayerAccount, p.Account.Document}}
+	layers := []layerDocuments{{LayerAccount, []models.Document{p.Account.Document}}}
 	if b := e.service.Catalog().brands[p.Device.Provision.Brand]; b != nil {
-		layers = append(layers, layerDocument{LayerManifest, b.defaults})
+		layers = append(layers, layerDocuments{LayerManifest, []models.Document{b.defaults}})
 	}
 	if p.Owner != nil {
-		layers = append(layers, layerDocument{LayerOwner, p.Owner.Document})
+		layers = append(layers, layerDocuments{LayerOwner, []models.Document{p.Owner.Document}})
 	}
+	lines := layerDocuments{name: LayerLine}
 	for _, line := range p.Lines {
-		layers = append(layers, layerDocument{LayerLine, line.Phone.Device.Document})
+		lines.documents = append(lines.documents, line.Phone.Device.Document)
 		if line.Phone.Owner != nil {
-			layers = append(layers, layerDocument{LayerLine, line.Phone.Owner.Document})
+			lines.documents = append(lines.documents, line.Phone.Owner.Document)
 		}
 	}
-	return append(layers, layerDocument{LayerDevice, p.Device.Document})
+	return append(layers, lines, layerDocuments{LayerDevice, []models.Document{p.Device.Document}})
 }
 
-// layers are the users that were read, but for the phone's owner.
-func (m *memoStore) layers(phone *models.Phone) []layerDocument {
-	var layers []layerDocument
+// layer is the users that were read, but for the phone's owner.
+func (m *memoStore) layer(phone *models.Phone) layerDocuments {
+	layer := layerDocuments{name: LayerUser}
 	for _, users := range m.users {
 		for _, u := range users {
 			if phone.Owner == nil || u.ID != phone.Owner.ID {
-				layers = append(layers, layerDocument{LayerUser, u.Document})
+				layer.documents = append(layer.documents, u.Document)
 			}
 		}
 	}
-	return layers
+	return layer
 }
 
-// members looks which members of an object change which lines, from the
-// outside inwards: what makes no difference as a whole is not looked into.
-func (e *explainer) members(ctx context.Context, layer layerDocument, prefix string, object map[string]any) (explained []int) {
-	for _, name := range sortedKeys(object) {
+// members looks which members of objects change which lines, from the outside
+// inwards: what makes no difference as a whole is not looked into.
+func (e *explainer) members(ctx context.Context, layer layerDocuments, prefix string, objects []map[string]any) (explained []int) {
+	for _, name := range memberNames(objects) {
 		if strings.Contains(name, ".") {
 			continue // no path leads there
 		}
-		path, v := prefix+name, object[name]
-		inner, isObject := v.(map[string]any)
-		changed, sure := e.sensitive(ctx, layer, path, v)
-		if len(changed) == 0 && (sure || !isObject) {
+		path := prefix + name
+		values, inner := valuesOf(objects, name)
+		changed, sure := e.sensitive(ctx, layer, path, values)
+		if len(changed) == 0 && (sure || len(inner) == 0) {
 			continue
 		}
 		rest := changed
-		if isObject {
+		if len(inner) > 0 {
 			within := e.members(ctx, layer, path+".", inner)
 			rest = slices.DeleteFunc(changed, func(line int) bool { return slices.Contains(within, line) })
 			explained = append(explained, within...)
@@ -175,25 +208,48 @@ func (e *explainer) members(ctx context.Context, layer layerDocument, prefix str
 	return explained
 }
 
-// sensitive are the lines that change with a member: when it is not there, or
-// has another value. It is not sure when some other value cannot be rendered.
-func (e *explainer) sensitive(ctx context.Context, layer layerDocument, path string, v any) (lines []int, sure bool) {
-	sure = true
-	for _, other := range append([]func(any) (any, bool){without}, alternatives...) {
-		value, keep := other(v)
-		if keep && sameJSON(value, v) {
+// memberNames are all names in objects, sorted.
+func memberNames(objects []map[string]any) []string {
+	all := map[string]bool{}
+	for _, object := range objects {
+		for name := range object {
+			all[name] = true
+		}
+	}
+	return sortedKeys(all)
+}
+
+// valuesOf are the values of a member, and those of them that are objects.
+func valuesOf(objects []map[string]any, name string) (values []any, inner []map[string]any) {
+	for _, object := range objects {
+		v, there := object[name]
+		if !there {
 			continue
 		}
-		changed, err := e.differing(ctx, func(name string, doc models.Document) models.Document {
-			switch {
-			case name != layer.name:
-			case keep:
-				doc.Set(path, value)
-			default:
-				doc.Delete(path)
-			}
-			return doc
-		})
+		values = append(values, v)
+		if o, ok := v.(map[string]any); ok {
+			inner = append(inner, o)
+		}
+	}
+	return values, inner
+}
+
+// sensitive are the lines that change with a member: when it is not there, or
+// has another value. It is not sure when some other value cannot be rendered.
+func (e *explainer) sensitive(ctx context.Context, layer layerDocuments, path string, values []any) (lines []int, sure bool) {
+	lines, err := e.differing(ctx, layer.name, path, nil)
+	sure = err == nil
+	tried := [][]any{values}
+	for _, other := range alternatives {
+		others := make([]any, len(values))
+		for i, v := range values {
+			others[i] = other(v)
+		}
+		if slices.ContainsFunc(tried, func(same []any) bool { return sameJSON(same, others) }) {
+			continue
+		}
+		tried = append(tried, others)
+		changed, err := e.differing(ctx, layer.name, path, other)
 		lines = append(lines, changed...)
 		sure = sure && err == nil
 	}
@@ -201,11 +257,9 @@ func (e *explainer) sensitive(ctx context.Context, layer layerDocument, path str
 	return slices.Compact(lines), sure
 }
 
-func without(any) (any, bool) { return nil, false }
-
 // alternatives are other values of a member. Of a word that means something
 // only words with a meaning make a difference.
-var alternatives = []func(any) (any, bool){
+var alternatives = []func(any) any{
 	replaceText(func(s string) string { return s + "1" }),
 	replaceText(func(string) string { return "tls" }),
 	replaceText(func(string) string { return "Asia/Kolkata" }),
@@ -213,7 +267,7 @@ var alternatives = []func(any) (any, bool){
 }
 
 // replaceText changes every text in a value, and numbers, switches and lists with it.
-func replaceText(replace func(string) string) func(any) (any, bool) {
+func replaceText(replace func(string) string) func(any) any {
 	var change func(v any) any
 	change = func(v any) any {
 		switch v := v.(type) {
@@ -237,7 +291,7 @@ func replaceText(replace func(string) string) func(any) (any, bool) {
 		}
 		return v
 	}
-	return func(v any) (any, bool) { return change(v), true }
+	return change
 }
 
 func sameJSON(a, b any) bool {
@@ -246,20 +300,36 @@ func sameJSON(a, b any) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// differing are the lines that are others when documents are changed.
-func (e *explainer) differing(ctx context.Context, change documentChange) ([]int, error) {
-	other, phone, err := e.service.changed(e.phone, change)
+// differing are the lines that are others when a member is in all documents of
+// a layer that have it, or, without another value, in none.
+func (e *explainer) differing(ctx context.Context, layer, path string, other func(any) any) ([]int, error) {
+	if e.left == 0 {
+		e.incomplete = true
+		return nil, nil
+	}
+	e.left--
+	service, phone, err := e.service.changed(e.phone, func(name string, doc models.Document) models.Document {
+		if name != layer {
+			return doc
+		}
+		if other == nil {
+			doc.Delete(path)
+		} else if v, there := doc.Lookup(path); there {
+			doc.Set(path, other(v))
+		}
+		return doc
+	})
 	if err != nil {
 		return nil, err
 	}
-	return e.compare(ctx, other, phone)
+	return e.compare(ctx, service, phone)
 }
 
+// compare finds the wanted lines that are others for another service and phone.
 func (e *explainer) compare(ctx context.Context, other *Service, phone *models.Phone) ([]int, error) {
-	if e.left == 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	e.left--
 	if other.render == nil {
 		other.render = (*Catalog).renderUnchecked
 	}
@@ -267,7 +337,11 @@ func (e *explainer) compare(ctx context.Context, other *Service, phone *models.P
 	if err != nil || f.ETag == e.file.ETag {
 		return nil, err
 	}
-	return ChangedLines(string(e.file.Body), string(f.Body)), nil
+	changed := ChangedLines(string(e.file.Body), string(f.Body))
+	return slices.DeleteFunc(changed, func(line int) bool {
+		_, wanted := slices.BinarySearch(e.wanted, line)
+		return !wanted
+	}), nil
 }
 
 // renderUnchecked is renderFile for a file that need not be well-formed.

@@ -184,6 +184,9 @@ func explain(cmd *cobra.Command, catalog *provisioner.Catalog, service *provisio
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(lines, func(l author.ExplainedSetting) bool { return l.Incomplete }) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "there is too much in the documents to try all of it: a line may depend on more than is told")
+	}
 	if wantsJSON(cmd) {
 		return printJSON(cmd, lines)
 	}

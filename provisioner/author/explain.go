@@ -17,6 +17,8 @@ type ExplainedSetting struct {
 	Text     string   `json:"text"`
 	Template string   `json:"template"` // file:line:column
 	From     []string `json:"from"`     // what its line depends on: "device sip.username"
+
+	Incomplete bool `json:"incomplete,omitempty"` // there was too much to try: it may depend on more
 }
 
 // Explain tells where a parameter of a phone's files comes from, secrets
@@ -53,15 +55,21 @@ func Explain(ctx context.Context, catalog *provisioner.Catalog, service *provisi
 }
 
 func explainFile(ctx context.Context, catalog *provisioner.Catalog, service *provisioner.Service, phone *models.Phone, name, parameter string, rules provisioner.ParameterRules) ([]ExplainedSetting, error) {
-	e, err := service.Explain(ctx, phone, name, false)
+	wanted := func(r provisioner.Rendering) []setting {
+		return slices.DeleteFunc(settingsOf(r.Body, r.Rule, rules), func(s setting) bool { return s.name != parameter || s.line > len(r.Lines) })
+	}
+	e, err := service.ExplainLines(ctx, phone, name, func(r provisioner.Rendering) []int {
+		var lines []int
+		for _, s := range wanted(r) {
+			lines = append(lines, s.line-1)
+		}
+		return lines
+	})
 	if err != nil {
 		return nil, err
 	}
 	var found []ExplainedSetting
-	for _, s := range settingsOf(e.Body, e.Rule, rules) {
-		if s.name != parameter || s.line > len(e.Lines) {
-			continue
-		}
+	for _, s := range wanted(e.Rendering) {
 		line := e.Lines[s.line-1]
 		source, column := placeOf(catalog, line.TracedLine, s.name)
 		from := []string{}
@@ -69,7 +77,7 @@ func explainFile(ctx context.Context, catalog *provisioner.Catalog, service *pro
 			from = append(from, origin.Layer+" "+origin.Member)
 		}
 		place := provisioner.FileError{File: source.File, Line: source.Line, Column: column}
-		found = append(found, ExplainedSetting{name, s.line, line.Text, place.Place(), from})
+		found = append(found, ExplainedSetting{name, s.line, line.Text, place.Place(), from, e.Incomplete})
 	}
 	return found, nil
 }
