@@ -36,7 +36,7 @@ func TestParseConfig(t *testing.T) {
 		},
 		{"broken xml", "xml", "<c>\n<a b=1></c>", nil, nil, "line 2"},
 		{"attribute twice", "xml", "<c>\n<a b='1' b='2'/></c>", nil, nil, "line 2: attribute b is there twice"},
-		{"cut short", "xml", "<c><a b='1'/>", nil, nil, "unexpected EOF"},
+		{"cut short", "xml", "<c><a b='1'/>", nil, nil, "element c is not closed"},
 		{"two roots", "xml", "<a/><b/>", nil, nil, "2 root elements"},
 		{"no xml at all", "xml", "", nil, nil, "0 root elements"},
 	}

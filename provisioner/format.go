@@ -2,7 +2,6 @@ package provisioner
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"slices"
@@ -84,9 +83,9 @@ func escapeINI(s string) string {
 	return strings.TrimFunc(blankControls(s), unicode.IsSpace)
 }
 
-// checkXML wants one well-formed element, no attribute twice in an element.
+// checkXML wants one well-formed element.
 func checkXML(_ *FileRule, body []byte) error {
-	err := strictxml.Walk(body, func(xml.StartElement) {})
+	err := strictxml.Check(body)
 	if mistake, ok := errors.AsType[*strictxml.Error](err); ok {
 		return &lineError{mistake.Line, mistake.Reason}
 	}

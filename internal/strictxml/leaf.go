@@ -21,9 +21,9 @@ func (l Leaf) Name() string { return l.Path[len(l.Path)-1] }
 
 // Leaves are the elements below the root that hold no others, in order. The
 // attribute called index, if there is one, is part of an element's name. What
-// Walk finds wrong is wrong here.
+// Check finds wrong is wrong here.
 func Leaves(body []byte, index string) ([]Leaf, error) {
-	if err := Walk(body, func(xml.StartElement) {}); err != nil {
+	if err := Check(body); err != nil {
 		return nil, err
 	}
 	var leaves []Leaf

@@ -20,7 +20,7 @@ func TestWalk(t *testing.T) {
 		{"no root", "<!-- -->\n", "", 2, "0 root elements"},
 		{"two roots", "<a/>\n<b/>\n", "", 3, "2 root elements"},
 		{"attribute twice", "<a>\n<b x=\"1\" x=\"2\"/></a>", "", 2, "attribute x is there twice"},
-		{"not closed", "<a>\n", "", 2, "EOF"},
+		{"not closed", "<a>\n", "", 1, "element a is not closed"},
 		{"text outside", "<a/>\nb", "", 2, "text outside"},
 		{"empty", "", "", 1, "0 root elements"},
 	}
