@@ -159,7 +159,7 @@ func character(name string) bool {
 		digits, base = hex, 16
 	}
 	n, err := strconv.ParseUint(digits, base, 31)
-	return err == nil && legal(rune(n)) //nolint:gosec // has 31 bits
+	return err == nil && legal(rune(n))
 }
 
 func (s *scanner) comment() error {
