@@ -3,48 +3,46 @@ Keys on the screen, the multi-purpose keys of some models after them, then those
 The modes of multi-purpose keys are the same everywhere. The first keys on the screen of GXP phones ("fixed" ones, at
 lines) count from ten instead, as keys.combo does in the manifest, and a line is 0 there, 31 elsewhere. Accounts count from 0.
 {%- endcomment %}
-{%- macro programmed(key, fixed, at, account, label, value) %}
+{%- macro programmed(keys, before, as_modules) %}
+{%- set screen = model.screen_keys|default:model.line_keys|integer %}
+{%- set fixed = model.fixed_keys|integer %}
+{%- for key in keys %}
+{%- set k = key.overall - before %}
+{%- if as_modules %}
+{%- set at = k * 5 + 22995 %}
+{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
+{%- elif k > screen and k < screen + 8 %}
+{%- set account = (k - screen) * 3 + 298 %}
+{%- set at = k - screen + 322 %}{% set label = account + 1 %}{% set value = account + 2 %}
+{%- elif k > screen %}
+{%- set at = (k - screen) * 4 + 321 %}
+{%- if k > screen + 18 %}{% set at = at + 1043 %}{% endif %}
+{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
+{%- elif k < 7 %}
+{%- set at = k * 2 + 1361 %}
+{%- set account = at + 1 %}{% set label = at + 102 %}{% set value = at + 103 %}
+{%- else %}
+{%- set at = k * 4 + 23772 %}
+{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
+{%- endif %}
+{%- if key.type == "none" %}
+    <P{{ at }}>-1</P{{ at }}>
+    <P{{ account }}>0</P{{ account }}>
+    <P{{ label }}></P{{ label }}>
+    <P{{ value }}></P{{ value }}>
+{%- else %}
 {%- set m = key.code|integer %}
 {%- if m > 9 %}{% set m = m - 10 %}{% endif %}
-{%- if fixed %}{% set m = m + 10 %}{% endif %}
-{%- if key.type == "line" %}{% set m = 31 %}{% if fixed %}{% set m = 0 %}{% endif %}{% endif %}
-{%- if key.type == "none" %}{% set m = -1 %}{% endif %}
+{%- if k <= fixed and not as_modules %}{% set m = m + 10 %}{% endif %}
+{%- if key.type == "line" %}{% set m = 31 %}{% if k <= fixed and not as_modules %}{% set m = 0 %}{% endif %}{% endif %}
     <P{{ at }}>{{ m }}</P{{ at }}>
     <P{{ account }}>{{ key.line - 1 }}</P{{ account }}>
     <P{{ label }}>{{ key.label }}</P{{ label }}>
     <P{{ value }}>{{ key.value }}</P{{ value }}>
+{%- endif %}
+{%- endfor %}
 {%- endmacro %}
-{%- set screen = model.line_keys %}
-{%- if model.screen_keys %}{% set screen = model.screen_keys|integer %}{% endif %}
-{%- set fixed = model.fixed_keys|integer %}
-{%- for key in keys.line %}
-{%- set k = key.position %}
-{%- set ten = false %}
-{%- if k <= fixed %}{% set ten = true %}{% endif %}
-{%- if model.keys_as_modules %}
-{%- set at = k * 5 + 22995 %}
-{{- programmed(key, false, at, at + 1, at + 2, at + 3) }}
-{%- elif k > screen %}
-{%- set m = k - screen %}
-{%- if m < 8 %}
-{{- programmed(key, false, m + 322, m * 3 + 298, m * 3 + 299, m * 3 + 300) }}
-{%- else %}
-{%- set at = m * 4 + 321 %}
-{%- if m > 18 %}{% set at = m * 4 + 1364 %}{% endif %}
-{{- programmed(key, false, at, at + 1, at + 2, at + 3) }}
-{%- endif %}
-{%- elif k < 7 %}
-{%- set at = k * 2 + 1361 %}
-{{- programmed(key, ten, at, at + 1, at + 102, at + 103) }}
-{%- else %}
-{%- set at = k * 4 + 23772 %}
-{{- programmed(key, ten, at, at + 1, at + 2, at + 3) }}
-{%- endif %}
-{%- endfor %}
+{{- programmed(keys.line, 0, model.keys_as_modules) }}
 {%- for module in keys.expansion %}
-{%- for key in module.keys %}
-{%- set e = key.overall - model.line_keys %}
-{%- set at = e * 5 + 22995 %}
-{{- programmed(key, false, at, at + 1, at + 2, at + 3) }}
-{%- endfor %}
+{{- programmed(module.keys, model.line_keys, true) }}
 {%- endfor %}
