@@ -42,8 +42,8 @@ func TestUpdateAccount(t *testing.T) {
 	}
 	b.as(token, "GET", path, "").want(http.StatusOK) // no login has ended
 
-	b.do("PATCH", path, `{"data":{"name":"","realm":"Master.Example.com","enabled":"perhaps","timezone":"x","trial_expires":-1}}`).
-		rejects("name: minLength", "realm: unique", "enabled: type", "timezone: minLength", "trial_expires: minimum")
+	b.do("PATCH", path, `{"data":{"name":"","realm":"Master.Example.com","enabled":"perhaps","timezone":"x","trial_expires":-1,"sip_digest":"sha1"}}`).
+		rejects("name: minLength", "realm: unique", "enabled: type", "timezone: minLength", "trial_expires: minimum", "sip_digest: enum")
 	b.do("POST", path, `{"data":{}}`).rejects("name: required")
 	b.do("PUT", "/v2/accounts", `{"data":{"realm":"ACME.example.com"}}`).rejects("name: required", "realm: unique")
 	b.do("PATCH", "/v2/accounts/"+models.NewID(), `{"data":{}}`).fails(http.StatusNotFound, "bad_identifier")

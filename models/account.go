@@ -46,6 +46,10 @@ func (a *Account) SetDocument(doc Document) error {
 	return nil
 }
 
+// SIPDigest names the digest algorithms that the account's phones are offered:
+// "md5" (also when empty), "sha256" or "both".
+func (a *Account) SIPDigest() string { return a.Document.Text("sip_digest") }
+
 // IsMaster reports whether this is the root of the account tree.
 func (a *Account) IsMaster() bool { return len(a.Ancestors) == 0 }
 

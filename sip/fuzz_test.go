@@ -87,7 +87,7 @@ func FuzzAuthorization(f *testing.F) {
 		if creds == nil {
 			return
 		}
-		if verdict := authority.Check(creds, "r", "192.0.2.1", "REGISTER", "a password nobody guesses"); verdict == digestauth.Right {
+		if verdict := authority.Check(creds, "r", "192.0.2.1", "REGISTER", "a password nobody guesses", digestauth.MD5, digestauth.SHA256); verdict == digestauth.Right {
 			t.Fatalf("%q: got verdict %v", header, verdict)
 		}
 	})

@@ -175,7 +175,15 @@ func eventually(t *testing.T, what string, done func() bool) {
 // faultyStore is the real store until it is down.
 type faultyStore struct {
 	sip.Store
-	down atomic.Bool
+	down     atomic.Bool
+	readOnly atomic.Bool
+}
+
+func (s *faultyStore) UpdateBindings(ctx context.Context, id string, change func([]models.Binding) ([]models.Binding, error)) error {
+	if s.readOnly.Load() {
+		return models.ErrUnavailable
+	}
+	return s.Store.UpdateBindings(ctx, id, change)
 }
 
 func (s *faultyStore) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
@@ -331,6 +339,7 @@ type register struct {
 	contact                []string // header values; nil = none
 	headers                []string // "Name: value"
 	digest                 func(*digest.Challenge)
+	count                  int // of the nonce
 }
 
 func (r register) text(w *wire, authorization string) string {
@@ -373,7 +382,7 @@ func (r register) answer(t *testing.T, challenge *message) string {
 	if secret == "" {
 		secret = password
 	}
-	creds, err := digest.Digest(offer, digest.Options{Method: "REGISTER", URI: "sip:" + realm, Username: user, Password: secret})
+	creds, err := digest.Digest(offer, digest.Options{Method: "REGISTER", URI: "sip:" + realm, Count: r.count, Username: user, Password: secret})
 	if err != nil {
 		t.Fatal(err)
 	}

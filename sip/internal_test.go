@@ -27,6 +27,14 @@ func (s *scriptedStore) PhoneByAOR(context.Context, string, string) (*models.Pho
 	panic("a bug with a secret password")
 }
 
+func (s *scriptedStore) PhoneByIP(context.Context, netip.Addr) (*models.Phone, error) {
+	return nil, models.ErrNotFound
+}
+
+func (s *scriptedStore) RealmAccount(context.Context, string) (*models.Account, error) {
+	return nil, models.ErrNotFound
+}
+
 func (s *scriptedStore) Bindings(context.Context, string) ([]models.Binding, error) {
 	return s.bindings()
 }

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,8 @@ type registrar struct {
 	now        func() time.Time
 	replica    string
 	digest     *digestauth.Authority
+	uses       *digestauth.Uses
+	offers     *offers
 	noPassword models.Secret // random: what nobody knows
 }
 
@@ -50,6 +53,8 @@ func newRegistrar(cfg Config) *registrar {
 		now:        cfg.Now,
 		replica:    cfg.Replica,
 		digest:     digestauth.New(cfg.NonceKey, cfg.Now),
+		uses:       digestauth.NewUses(repeatTime, cfg.Now),
+		offers:     newOffers(cfg.Store),
 		noPassword: models.NewToken(),
 	}
 }
@@ -80,37 +85,58 @@ func (r *registrar) register(ctx context.Context, req *sipmsg.Request) (*registr
 	if !r.guard.Allowed(reg.received.Addr()) {
 		return nil, nil, errLocked
 	}
-	phone, err := r.authenticate(ctx, reg, headerValues(req, "authorization"))
+	caller, err := r.authenticate(ctx, reg, headerValues(req, "authorization"))
 	if err != nil {
 		return nil, nil, r.explain(ctx, reg, err)
 	}
-	live, err := r.update(ctx, phone, reg)
+	live, err := r.update(ctx, caller, reg)
 	if errors.Is(err, models.ErrNotFound) { // deleted just now
-		return nil, nil, r.challenge(reg, false)
+		return nil, nil, r.deleted(ctx, reg)
 	}
 	if err != nil {
+		if caller.creds != nil && !caller.repeated && !isRefusal(err) {
+			r.uses.Return(caller.creds)
+		}
 		return nil, nil, r.explain(ctx, reg, err)
 	}
 	return reg, live, nil
 }
 
+// deleted answers for a phone that went while it was answered: it is unknown.
+func (r *registrar) deleted(ctx context.Context, reg *registration) error {
+	offered, err := r.offers.of(ctx, reg.realm)
+	if err != nil {
+		return r.explain(ctx, reg, err)
+	}
+	return r.challenge(reg, offered, false)
+}
+
+func isRefusal(err error) bool {
+	var why *refusalError
+	return errors.As(err, &why)
+}
+
 // explain logs an error that the phone cannot be blamed for.
 func (r *registrar) explain(ctx context.Context, reg *registration, err error) error {
-	var why *refusalError
-	if !errors.As(err, &why) {
+	if !isRefusal(err) {
 		r.log.ErrorContext(ctx, "registration failed", "aor", reg.aor(), "remote", reg.received.String(), "err", err)
 	}
 	return err
 }
 
-// update changes the phone's bindings as reg says; without contacts it only
-// reads them.
-func (r *registrar) update(ctx context.Context, phone *models.Phone, reg *registration) ([]models.Binding, error) {
+// update changes the phone's bindings as reg says. Without contacts it only reads
+// them, and so it does when the request is one that was carried out before.
+func (r *registrar) update(ctx context.Context, caller *caller, reg *registration) ([]models.Binding, error) {
 	now := r.now().Truncate(time.Millisecond) // what every database keeps
 	isLive := func(b models.Binding) bool { return b.Live(now) }
-	if !reg.all && len(reg.contacts) == 0 {
+	phone := caller.phone
+	if caller.repeated || !reg.all && len(reg.contacts) == 0 {
 		bindings, err := r.store.Bindings(ctx, phone.Device.ID)
-		return filter(bindings, isLive), err
+		bindings = filter(bindings, isLive)
+		if err == nil && caller.repeated {
+			_, err = reg.apply(bindings, r.newBinding(phone, reg, now), deviceExpires(phone.Device))
+		}
+		return bindings, err
 	}
 	var remaining []models.Binding
 	err := r.store.UpdateBindings(ctx, phone.Device.ID, func(bindings []models.Binding) (_ []models.Binding, err error) {
@@ -165,6 +191,7 @@ type registration struct {
 	userAgent   string
 	received    netip.AddrPort // where it came from
 	transport   string
+	digest      [16]byte // tells it from other requests, as far as they can do harm
 }
 
 // A contact is one element of a REGISTER's Contact headers.
@@ -195,6 +222,7 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 		userAgent: clip(strings.Map(dropControl, strings.Join(headerValues(req, "user-agent"), " "))),
 		received:  netip.AddrPortFrom(received.Addr().Unmap(), received.Port()),
 		transport: sipmsg.NetworkToLower(req.Transport()),
+		digest:    requestDigest(req),
 	}
 	if reg.user == "" || len(reg.user) > maxName || !isClean(reg.user) || !isHost(reg.realm) || !isClean(reg.callID) {
 		return nil, badRequest("Bad To or Call-ID")
@@ -214,6 +242,18 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 		return nil, badRequest("Bad Path")
 	}
 	return reg, nil
+}
+
+// requestDigest is a hash of what a request asks for and of what makes it one
+// and the same request.
+func requestDigest(req *sipmsg.Request) [16]byte {
+	hash := sha256.New()
+	for _, name := range []string{"via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"} {
+		for _, value := range headerValues(req, name) {
+			_, _ = fmt.Fprintf(hash, "%s %d %s", name, len(value), value) // a hash never fails
+		}
+	}
+	return [16]byte(hash.Sum(nil))
 }
 
 func unsupportedExtensions(require []string) []string {

@@ -36,6 +36,10 @@ type Store interface {
 	// PhoneByAOR finds the device that registers as username in realm,
 	// compared without case.
 	PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error)
+	// PhoneByIP finds the device that is known by this source address.
+	PhoneByIP(ctx context.Context, source netip.Addr) (*models.Phone, error)
+	// RealmAccount finds the account whose realm this is, or whose devices name it.
+	RealmAccount(ctx context.Context, realm string) (*models.Account, error)
 	// Bindings lists a device's live bindings, newest first.
 	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
 	// UpdateBindings lets change decide what remains of a device's live

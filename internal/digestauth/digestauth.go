@@ -4,12 +4,14 @@
 package digestauth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +32,17 @@ const (
 	Right
 )
 
+// An Algorithm is a digest algorithm, as challenges name it (RFC 7616, 8760).
+type Algorithm string
+
+// The algorithms. Every phone speaks MD5; see docs/adr/0002-phone-authentication.md.
+const (
+	MD5    Algorithm = "MD5"
+	SHA256 Algorithm = "SHA-256"
+)
+
 // An Authority makes and knows its own nonces: a time stamp signed with a key.
-// Servers with the same key know each other's. It offers MD5 alone, which every phone
-// speaks (see docs/adr/0002-phone-authentication.md).
+// Servers with the same key know each other's.
 type Authority struct {
 	key []byte
 	now func() time.Time
@@ -50,30 +60,31 @@ func New(key []byte, now func() time.Time) *Authority {
 // when the same client presents it again; "" lets any client do so. Over UDP,
 // where anybody can write any source address, the client should be that address:
 // who forges it never sees the nonce.
-func (a *Authority) Challenge(realm, client string, stale bool) string {
+func (a *Authority) Challenge(realm, client string, algorithm Algorithm, stale bool) string {
 	challenge := digest.Challenge{
 		Realm:     realm,
 		Nonce:     a.nonce(client),
 		Stale:     stale,
-		Algorithm: "MD5",
+		Algorithm: string(algorithm),
 		QOP:       []string{"auth"},
 	}
 	return challenge.String()
 }
 
 // Check verifies credentials, with or without qop, that a client presents with
-// a request of the given method. Under a nonce that is not good the password is
+// a request of the given method, by one of the algorithms that it was offered. Under a nonce that is not good the password is
 // not looked at, so that nothing can be learnt by guessing there. The uri in the
 // credentials is not compared with the request's: SIP clients differ in what they
 // write there. A caller that knows better compares it itself.
-func (a *Authority) Check(creds *digest.Credentials, realm, client, method string, password models.Secret) Verdict {
+func (a *Authority) Check(creds *digest.Credentials, realm, client, method string, password models.Secret, offered ...Algorithm) Verdict {
 	if !a.fresh(creds.Nonce, client) {
 		return Stale
 	}
-	if creds.Realm != realm || !strings.EqualFold(creds.Algorithm, "MD5") && creds.Algorithm != "" {
+	algorithm := Algorithm(cmp.Or(strings.ToUpper(creds.Algorithm), string(MD5)))
+	if creds.Realm != realm || !slices.Contains(offered, algorithm) {
 		return Wrong
 	}
-	challenge := digest.Challenge{Realm: realm, Nonce: creds.Nonce, Algorithm: "MD5"}
+	challenge := digest.Challenge{Realm: realm, Nonce: creds.Nonce, Algorithm: string(algorithm)}
 	if creds.QOP != "" {
 		challenge.QOP = []string{creds.QOP}
 	}
@@ -99,11 +110,17 @@ func (a *Authority) nonce(client string) string {
 // long ago.
 func (a *Authority) fresh(nonce, client string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(raw) != 32 || !hmac.Equal(raw[16:], a.sign(raw[:16], client)) {
+	if err != nil || len(raw) != nonceSize || !hmac.Equal(raw[16:], a.sign(raw[:16], client)) {
 		return false
 	}
-	issued := time.UnixMilli(int64(binary.BigEndian.Uint64(raw))) //nolint:gosec // signed above
-	return a.now().Sub(issued) < nonceLife
+	return a.now().Sub(issued(raw)) < nonceLife
+}
+
+const nonceSize = 32
+
+// issued is when a nonce was made, of its bytes.
+func issued(raw []byte) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw))) //nolint:gosec // signed by ourselves
 }
 
 func (a *Authority) sign(raw []byte, client string) []byte {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"gorm.io/gorm"
@@ -81,6 +82,18 @@ func (s *Store) AccountByAPIKey(ctx context.Context, key models.Secret) (*models
 // AccountByPathToken finds the account whose provisioning URL holds this token.
 func (s *Store) AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error) {
 	return s.takeAccount(ctx, "account by path token", "path_token_hash = ?", token.Hash())
+}
+
+// RealmAccount finds the account that a realm belongs to: the one whose realm it
+// is, or else the one with the device that comes first of those which name it.
+func (s *Store) RealmAccount(ctx context.Context, realm string) (*models.Account, error) {
+	realm = strings.ToLower(realm)
+	a, err := s.takeAccount(ctx, "account by realm", "realm = ?", realm)
+	if !errors.Is(err, models.ErrNotFound) {
+		return a, err
+	}
+	return s.takeAccount(ctx, "account by realm",
+		"id = (SELECT account_id FROM devices WHERE realm = ? ORDER BY sip_username, id LIMIT 1)", realm)
 }
 
 func (s *Store) takeAccount(ctx context.Context, op, where string, args ...any) (*models.Account, error) {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -48,6 +49,11 @@ func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, 
 func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
 	return s.takePhone(ctx, "phone by AOR", "d.sip_username = ? AND d.realm = ?",
 		sipUsername(username), strings.ToLower(realm))
+}
+
+// PhoneByIP finds the phone that is known by the address it sends from.
+func (s *Store) PhoneByIP(ctx context.Context, source netip.Addr) (*models.Phone, error) {
+	return s.takePhone(ctx, "phone by address", "d.sip_ip = ?", source.Unmap().String())
 }
 
 // PhoneByUsername finds the phone of an account by its SIP username, compared

@@ -305,6 +305,41 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 }
 
+func TestPhoneByIP(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		one := newAccount(t, s, "one.example.com")
+		door := createDevice(t, s, one.ID, `{"name":"door","sip":{"username":"door","method":"ip","ip":"192.0.2.1"}}`)
+		createDevice(t, s, one.ID, `{"name":"a","sip":{"username":"ann","ip":"192.0.2.2"}}`)
+		for _, source := range []string{"192.0.2.1", "::ffff:192.0.2.1"} {
+			p, err := s.PhoneByIP(t.Context(), netip.MustParseAddr(source))
+			if err != nil || p.Device.ID != door.ID || p.Account.ID != one.ID {
+				t.Errorf("%s: got %+v, %v, want the door", source, p, err)
+			}
+		}
+		for _, source := range []string{"192.0.2.2", "192.0.2.3", "2001:db8::1"} {
+			if _, err := s.PhoneByIP(t.Context(), netip.MustParseAddr(source)); !errors.Is(err, models.ErrNotFound) {
+				t.Errorf("%s: got %v, want ErrNotFound", source, err)
+			}
+		}
+	})
+}
+
+func TestRealmAccount(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		one, two := newAccount(t, s, "one.example.com"), newAccount(t, s, "two.example.com")
+		createDevice(t, s, two.ID, `{"name":"a","sip":{"username":"a","realm":"Own.example.com"}}`)
+		createDevice(t, s, one.ID, `{"name":"b","sip":{"username":"b","realm":"own.example.com"}}`)
+		for realm, want := range map[string]string{"ONE.example.com": one.ID, "two.example.com": two.ID, "own.EXAMPLE.com": two.ID} {
+			if a, err := s.RealmAccount(t.Context(), realm); err != nil || a.ID != want {
+				t.Errorf("%s: got %v, %v, want account %s", realm, a, err, want)
+			}
+		}
+		if _, err := s.RealmAccount(t.Context(), "none.example.com"); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("unknown realm: got %v, want ErrNotFound", err)
+		}
+	})
+}
+
 func TestUniqueValues(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		one, two := newAccount(t, s, "one.example.com"), newAccount(t, s, "two.example.com")

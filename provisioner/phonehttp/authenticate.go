@@ -82,7 +82,7 @@ func (v *visit) presented(authorization string) (username string, check func(mod
 			return "", nil
 		}
 		return creds.Username, func(password models.Secret) digestauth.Verdict {
-			return v.digest.Check(creds, realm, anyClient, v.r.Method, password)
+			return v.digest.Check(creds, realm, anyClient, v.r.Method, password, digestauth.MD5)
 		}
 	}
 	username, given, ok := v.r.BasicAuth()

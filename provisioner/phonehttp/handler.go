@@ -234,7 +234,7 @@ func (v *visit) refuse(err error) {
 	case errors.As(err, &challenge):
 		v.drain()
 		// Set would write Www-Authenticate, and small clients may be particular.
-		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, challenge.stale)}
+		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, digestauth.MD5, challenge.stale)}
 		v.text(http.StatusUnauthorized)
 	case errors.As(err, &method):
 		v.w.Header().Set("Allow", strings.Join(method.allowed, ", "))
