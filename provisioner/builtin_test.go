@@ -10,6 +10,7 @@ import (
 // What built-in templates make of single settings, where goldens do not show it.
 func TestBuiltinSettings(t *testing.T) {
 	const twoProxies = `{"sip": {"username": "ann", "transport": "auto", "proxy": "a.example.com, b.example.com"}}`
+	const twoPorts = `{"sip": {"username": "ann", "transport": "auto", "proxy": "[2001:db8::1]:5070, b.example.com:5080"}}`
 	tests := []struct {
 		name, brand, model string
 		device             string
@@ -20,6 +21,22 @@ func TestBuiltinSettings(t *testing.T) {
 		{"nor in the words of older firmware", "yealink", "t32g", twoProxies, []string{"account.1.backup_outbound_port = 0\n"}, nil},
 		{"no backup", "yealink", "t46u", `{"sip": {"username": "ann", "transport": "auto"}}`,
 			[]string{"account.1.outbound_proxy.2.address = %NULL%\n", "account.1.outbound_proxy.2.port = 5060\n"}, nil},
+		{"nor Fanvil", "fanvil", "x5u", twoProxies, []string{"<ProxyPort>0</ProxyPort>", "<BakProxyPort>0</BakProxyPort>", "<RegisterPort>0</RegisterPort>",
+			"<DNSSRV>1</DNSSRV>", "<DNSMode>1</DNSMode>"}, []string{"<BakProxyPort>5060<"}},
+		{"nor Snom", "snom", "d785", twoProxies, []string{`<user_outbound idx="1" perm="R">a.example.com,b.example.com<`}, nil},
+		{"nor Grandstream", "grandstream", "grp2614", twoProxies, []string{"<P48>a.example.com<", "<P2333>b.example.com<", "<P103>2<"}, nil},
+		{"nor its adapters", "grandstream", "ht802", twoProxies, []string{"<P48>a.example.com<", "<P2333>b.example.com<", "<P103>2<"}, nil},
+		{"a port that is there, of Fanvil", "fanvil", "x5u", twoPorts, []string{"<ProxyAddr>2001:db8::1<", "<ProxyPort>5070<", "<BakProxyAddr>b.example.com<",
+			"<BakProxyPort>5080<", "<DNSSRV>0<", "<DNSMode>0<"}, nil},
+		{"of Snom", "snom", "d785", twoPorts, []string{`<user_outbound idx="1" perm="R">[2001:db8::1]:5070,b.example.com:5080<`}, nil},
+		{"of Grandstream", "grandstream", "grp2614", twoPorts, []string{"<P48>[2001:db8::1]:5070<", "<P2333>b.example.com:5080<", "<P103>0<"}, nil},
+		{"of its adapters", "grandstream", "ht802", twoPorts, []string{"<P48>[2001:db8::1]:5070<", "<P2333>b.example.com:5080<", "<P103>0<"}, nil},
+		{"the transport with an address, of Snom", "snom", "d785", `{"sip": {"username": "ann", "transport": "tls", "proxy": "[2001:db8::1], [2001:db8::2]:5071"}}`,
+			[]string{">[2001:db8::1]:5061;transport=tls,[2001:db8::2]:5071;transport=tls<"}, nil},
+		{"a registrar's port that is there, of Fanvil", "fanvil", "x5u", `{"sip": {"username": "ann", "transport": "auto", "proxy": "acme.example.com:5070"}}`,
+			[]string{"<RegisterPort>5070<", "<ProxyAddr></ProxyAddr>", "<DNSSRV>0<"}, nil},
+		{"and that of Grandstream", "grandstream", "grp2614", `{"sip": {"username": "ann", "transport": "auto", "proxy": "acme.example.com:5070"}}`,
+			[]string{"<P47>acme.example.com:5070<", "<P48></P48>", "<P103>0<"}, nil},
 		{"lines of keys counted from 0 where they monitor", "yealink", "t38g", `{"sip": {"username": "ann"}, "provision": {"combo_keys": {
 			"1": {"type": "presence", "value": "` + bobID + `"}, "2": {"type": "speed_dial", "value": "300"}}}}`,
 			[]string{"linekey.2.type = 16\nlinekey.2.line = 0\n", "linekey.3.type = 13\nlinekey.3.line = 1\n"}, nil},

@@ -36,6 +36,19 @@ type sipServer struct {
 	Port int // 0: found by DNS
 }
 
+// String is the server as a SIP URI has it: an IPv6 address in brackets, the
+// port if there is one.
+func (s sipServer) String() string {
+	host := s.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if s.Port == 0 {
+		return host
+	}
+	return host + ":" + strconv.Itoa(s.Port)
+}
+
 // Registrations that phones take: they ignore any other number.
 const (
 	minExpires = 10

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dialtone/provisioner"
 	"dialtone/provisioner/author"
 	"dialtone/templates"
 )
@@ -19,23 +20,23 @@ func TestSettingsAreReset(t *testing.T) {
 	if err != nil || len(lists) == 0 {
 		t.Fatal("no lists of exceptions", err)
 	}
+	catalog, err := provisioner.Parse(templates.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, list := range lists {
 		brand := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(list), "not-reset-"), ".tsv")
-		goldens, err := author.ReadGoldens(templates.FS, brand)
-		if err != nil {
-			t.Fatal(err)
-		}
+		set := parametersOfGoldens(t, catalog, brand)
 		kept, used := patterns(t, list), map[string]bool{}
-		for key, text := range goldens {
-			if key.Sample != "everything" || !strings.HasSuffix(key.File, ".cfg") {
+		for key, names := range set {
+			if key.Sample != "everything" {
 				continue
 			}
 			key.Sample = "minimal"
-			reset := iniKeys(goldens[key])
-			for name := range iniKeys(text) {
+			for name := range names {
 				pattern := matching(kept, name)
 				used[pattern] = true
-				if !reset[name] && pattern == "" {
+				if !set[key][name] && pattern == "" {
 					t.Errorf("%s %s: %s stays as it was", brand, key.Model, name)
 				}
 			}
@@ -46,6 +47,31 @@ func TestSettingsAreReset(t *testing.T) {
 			}
 		}
 	}
+}
+
+// parametersOfGoldens are the names of what each golden of a brand sets.
+func parametersOfGoldens(t *testing.T, catalog *provisioner.Catalog, brand string) map[author.GoldenKey]map[string]bool {
+	t.Helper()
+	goldens, err := author.ReadGoldens(templates.FS, brand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trials, err := catalog.Trials(templates.FS, brand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, _ := catalog.Manifest(brand)
+	set := map[author.GoldenKey]map[string]bool{}
+	for _, trial := range trials {
+		for _, file := range trial.Service.FilesOf(trial.Phone) {
+			key := author.GoldenKey{Sample: trial.Sample, Model: trial.Model.Name, File: file.Name}
+			set[key] = map[string]bool{}
+			for _, name := range author.Parameters([]byte(goldens[key]), file.Rule, manifest.Parameters) {
+				set[key][name] = true
+			}
+		}
+	}
+	return set
 }
 
 func patterns(t *testing.T, list string) []string {
@@ -71,14 +97,4 @@ func matching(patterns []string, name string) string {
 		}
 	}
 	return ""
-}
-
-func iniKeys(text string) map[string]bool {
-	keys := map[string]bool{}
-	for line := range strings.Lines(text) {
-		if key, _, ok := strings.Cut(line, "="); ok && line[0] != '#' {
-			keys[strings.TrimSpace(key)] = true
-		}
-	}
-	return keys
 }

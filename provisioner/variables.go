@@ -66,6 +66,7 @@ var variableGroups = []variableGroup{
 		{"lines[].servers", typeList, "all of `sip.proxy` in order, at most four; never empty", ""},
 		{"lines[].servers[].host", typeText, "", "proxy1.example.com"},
 		{"lines[].servers[].port", typeInt, "as `proxy_port`", "5060"},
+		{"lines[].servers[].address", typeText, "both as a SIP URI has them: an IPv6 address in brackets, and no port when it is 0", "proxy1.example.com:5060"},
 		{"lines[].servers[].transport", typeText, "the vendor's word", "0"},
 		{"lines[].servers[].nth", typeInt, "from 1", "1"},
 		{"lines[].transport", typeText, "the vendor's word for `sip.transport`", "0"},

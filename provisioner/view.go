@@ -218,7 +218,7 @@ func (in viewInput) lineView(l line) view {
 func serversView(servers []sipServer, transport string) []any {
 	list := []any{}
 	for i, s := range servers {
-		list = append(list, view{"host": s.Host, "port": s.Port, "transport": transport, "nth": i + 1})
+		list = append(list, view{"host": s.Host, "port": s.Port, "address": s.String(), "transport": transport, "nth": i + 1})
 	}
 	return list
 }

@@ -16,6 +16,15 @@ type setting struct {
 	line        int // of the file, from 1
 }
 
+// Parameters are the names of what a rendered file sets, in its order.
+func Parameters(body []byte, file *provisioner.FileRule, rules provisioner.ParameterRules) []string {
+	var names []string
+	for _, s := range settingsOf(body, file, rules) {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 // settingsOf finds the parameters of a rendered file, in its order. What comes
 // after a mistake in the file is not found.
 func settingsOf(body []byte, file *provisioner.FileRule, rules provisioner.ParameterRules) []setting {

@@ -1,6 +1,6 @@
 {%- comment %}
 All requests go to the outbound proxy when there is one; the registrar is the SIP domain then. The second of sip.proxy is its
-backup, more a phone does not take. With transport auto the phone asks the DNS.
+backup, more a phone does not take. Where no document says a port, with transport auto, the phone asks the DNS: port 0.
 {%- endcomment %}
 {%- for line in lines %}
 {%- set proxied = line.outbound %}
@@ -10,19 +10,20 @@ backup, more a phone does not take. With transport auto the phone asks the DNS.
       <PhoneNumber>{{ line.username }}</PhoneNumber>
       <DisplayName>{{ line.display_name }}</DisplayName>
       <RegisterAddr>{{ line.realm }}</RegisterAddr>
-      <RegisterPort>{% if proxied %}5060{% else %}{{ line.proxy_port|default:5060 }}{% endif %}</RegisterPort>
+      <RegisterPort>{% if proxied and line.proxy_port %}5060{% else %}{{ line.proxy_port }}{% endif %}</RegisterPort>
       <RegisterUser>{{ line.auth_name }}</RegisterUser>
       <RegisterPswd>{{ line.password }}</RegisterPswd>
       <RegisterTTL>{{ line.expires }}</RegisterTTL>
       <ProxyAddr>{% if proxied %}{{ line.servers.0.host }}{% endif %}</ProxyAddr>
-      <ProxyPort>{% if proxied %}{{ line.servers.0.port|default:5060 }}{% else %}5060{% endif %}</ProxyPort>
+      <ProxyPort>{% if proxied %}{{ line.proxy_port }}{% else %}5060{% endif %}</ProxyPort>
       <ProxyUser>{% if proxied %}{{ line.auth_name }}{% endif %}</ProxyUser>
       <ProxyPswd>{% if proxied %}{{ line.password }}{% endif %}</ProxyPswd>
       <BakProxyAddr>{{ line.servers.1.host }}</BakProxyAddr>
-      <BakProxyPort>{{ line.servers.1.port|default:5060 }}</BakProxyPort>
+      <BakProxyPort>{% if line.servers.1 %}{{ line.servers.1.port }}{% else %}5060{% endif %}</BakProxyPort>
       <EnableFailback>{% if line.servers.1 %}1{% else %}0{% endif %}</EnableFailback>
       <Transport>{% if line.transport == "auto" %}0{% else %}{{ line.transport }}{% endif %}</Transport>
-      <DNSSRV>{% if line.transport == "auto" %}1{% else %}0{% endif %}</DNSSRV>
+      <DNSSRV>{% if line.proxy_port %}0{% else %}1{% endif %}</DNSSRV>
+      <DNSMode>{% if line.proxy_port %}0{% else %}1{% endif %}</DNSMode>
       <NATUDPUpdate>{% if line.keep_alive %}2{% else %}0{% endif %}</NATUDPUpdate>
       <UDPUpdateTTL>{{ line.keep_alive|default:30 }}</UDPUpdateTTL>
       <MediaCrypto>{% if line.srtp == "required" %}2{% elif line.srtp == "optional" %}1{% else %}0{% endif %}</MediaCrypto>

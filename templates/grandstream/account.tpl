@@ -4,26 +4,28 @@ with 17 and 18; a third kind grows by 100 with each account.
 {%- endcomment %}
 {%- set h = (n - 1) * 100 %}
 {%- if n == 1 %}
-{%- set active = 271 %}{% set server = 47 %}{% set proxy = 48 %}{% set user = 35 %}{% set auth = 36 %}{% set password = 34 %}
+{%- set active = 271 %}{% set label = 270 %}{% set server = 47 %}{% set proxy = 48 %}{% set user = 35 %}{% set auth = 36 %}{% set password = 34 %}{% set name = 3 %}
 {%- else %}
 {%- set base = (n + 2) * 100 %}
 {%- if n > 4 %}{% set base = (n + 12) * 100 %}{% endif %}
-{%- set active = base + 1 %}{% set server = base + 2 %}{% set proxy = base + 3 %}{% set user = base + 4 %}{% set auth = base + 5 %}{% set password = base + 6 %}
+{%- set active = base + 1 %}{% set label = base + 17 %}{% set server = base + 2 %}{% set proxy = base + 3 %}{% set user = base + 4 %}{% set auth = base + 5 %}{% set password = base + 6 %}{% set name = base + 7 %}
 {%- endif %}
 {%- if not used %}
     <P{{ active }}>0</P{{ active }}>
+    <P{{ label }}></P{{ label }}>
     <P{{ server }}></P{{ server }}>
     <P{{ proxy }}></P{{ proxy }}>
     <P{{ user }}></P{{ user }}>
     <P{{ auth }}></P{{ auth }}>
     <P{{ password }}></P{{ password }}>
+    <P{{ name }}></P{{ name }}>
 {%- else %}
 {%- if n == 1 %}
-{%- set label = 270 %}{% set name = 3 %}{% set mailbox = 33 %}{% set dns = 103 %}{% set nat = 52 %}{% set register = 31 %}{% set expires = 32 %}{% set mwi = 99 %}
+{%- set mailbox = 33 %}{% set dns = 103 %}{% set nat = 52 %}{% set register = 31 %}{% set expires = 32 %}{% set mwi = 99 %}
 {%- set transport = 130 %}{% set srtp = 183 %}{% set plan = 290 %}{% set wait = 85 %}{% set features = 191 %}{% set intercom = 298 %}{% set answer = 90 %}
 {%- set pickup = 1347 %}{% set noanswer = 139 %}{% set codec = 57 %}{% set codec7 = 46 %}{% set codec8 = 98 %}
 {%- else %}
-{%- set label = base + 17 %}{% set name = base + 7 %}{% set mailbox = base + 26 %}{% set dns = base + 8 %}{% set nat = base + 14 %}{% set register = base + 10 %}{% set expires = base + 12 %}{% set mwi = base + 15 %}
+{%- set mailbox = base + 26 %}{% set dns = base + 8 %}{% set nat = base + 14 %}{% set register = base + 10 %}{% set expires = base + 12 %}{% set mwi = base + 15 %}
 {%- set transport = base + 48 %}{% set srtp = base + 43 %}{% set plan = base + 59 %}{% set wait = base + 91 %}{% set features = base + 20 %}{% set intercom = base + 38 %}{% set answer = base + 25 %}
 {%- set pickup = base + 81 %}{% set noanswer = base + 70 %}{% set codec = base + 51 %}{% set codec7 = base + 57 %}{% set codec8 = base + 58 %}
 {%- endif %}
@@ -31,21 +33,21 @@ with 17 and 18; a third kind grows by 100 with each account.
 {%- if line.servers|length > 1 %}{% set proxied = true %}{% endif %}
     <P{{ active }}>{% if line.enabled %}1{% else %}0{% endif %}</P{{ active }}>
     <P{{ label }}>{{ line.label }}</P{{ label }}>
-    <P{{ server }}>{{ line.realm }}{% if not proxied and line.proxy_port %}:{{ line.proxy_port }}{% endif %}</P{{ server }}>
+    <P{{ server }}>{% if proxied %}{{ line.realm }}{% else %}{{ line.servers.0.address }}{% endif %}</P{{ server }}>
     <P{{ 2312 + h }}></P{{ 2312 + h }}>
-    <P{{ proxy }}>{% if proxied %}{{ line.servers.0.host }}{% if line.servers.0.port %}:{{ line.servers.0.port }}{% endif %}{% endif %}</P{{ proxy }}>
-    <P{{ 2333 + h }}>{% if line.servers.1 %}{{ line.servers.1.host }}{% if line.servers.1.port %}:{{ line.servers.1.port }}{% endif %}{% endif %}</P{{ 2333 + h }}>
+    <P{{ proxy }}>{% if proxied %}{{ line.servers.0.address }}{% endif %}</P{{ proxy }}>
+    <P{{ 2333 + h }}>{{ line.servers.1.address }}</P{{ 2333 + h }}>
     <P{{ user }}>{{ line.username }}</P{{ user }}>
     <P{{ auth }}>{{ line.auth_name }}</P{{ auth }}>
     <P{{ password }}>{{ line.password }}</P{{ password }}>
     <P{{ name }}>{{ line.display_name }}</P{{ name }}>
     <P{{ mailbox }}>{{ line.voicemail_number }}</P{{ mailbox }}>
-    <P{{ dns }}>{% if line.transport == "auto" %}2{% else %}0{% endif %}</P{{ dns }}>
+    <P{{ dns }}>{% if line.proxy_port %}0{% else %}2{% endif %}</P{{ dns }}>
     <P{{ transport }}>{% if line.transport == "auto" %}0{% else %}{{ line.transport }}{% endif %}</P{{ transport }}>
     <P{{ nat }}>{% if line.keep_alive %}2{% else %}0{% endif %}</P{{ nat }}>
     <P{{ register }}>1</P{{ register }}>
-{%- comment %}Minutes, rounded up.{% endcomment %}
-    <P{{ expires }}>{{ (line.expires + 59) / 60 }}</P{{ expires }}>
+{%- comment %}Minutes, rounded up, 45 days at most.{% endcomment %}
+    <P{{ expires }}>{% if line.expires > 3888000 %}64800{% else %}{{ (line.expires + 59) / 60 }}{% endif %}</P{{ expires }}>
     <P{{ mwi }}>{% if line.mwi_subscribe %}1{% else %}0{% endif %}</P{{ mwi }}>
     <P{{ srtp }}>{% if line.srtp == "required" %}2{% elif line.srtp == "optional" %}1{% else %}0{% endif %}</P{{ srtp }}>
     <P{{ 2301 + h }}>{% if line.dtmf == "inband" %}1{% else %}0{% endif %}</P{{ 2301 + h }}>

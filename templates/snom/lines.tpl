@@ -1,6 +1,6 @@
 {%- comment %}
 Identities. user_outbound is where all requests go, backups behind the first with commas; there is nothing else that says
-the transport. Without one (auto) the phone asks the DNS. In-band DTMF is what is left when telephone-event is no codec.
+the transport. Without one (auto) the phone asks the DNS, unless there is a port. In-band DTMF is what is left when telephone-event is no codec.
 {%- endcomment %}
 {%- for line in lines %}
 {%- set n = line.number %}
@@ -14,7 +14,7 @@ the transport. Without one (auto) the phone asks the DNS. In-band DTMF is what i
     <user_host idx="{{ n }}" perm="R">{{ line.realm }}</user_host>
     <user_outbound idx="{{ n }}" perm="R">
 {%- for registrar in line.servers %}{% if not forloop.First %},{% endif %}
-{%- if registrar.transport == "auto" %}{{ registrar.host }}{% else %}{{ registrar.host }}:{{ registrar.port }};transport={{ registrar.transport }}{% endif %}
+{{- registrar.address }}{% if registrar.transport != "auto" %};transport={{ registrar.transport }}{% endif %}
 {%- endfor %}</user_outbound>
     <user_expiry idx="{{ n }}" perm="R">{{ line.expires }}</user_expiry>
     <user_srtp idx="{{ n }}" perm="R">{% if line.srtp == "off" %}off{% else %}on{% endif %}</user_srtp>
@@ -33,6 +33,9 @@ the transport. Without one (auto) the phone asks the DNS. In-band DTMF is what i
 {%- endfor %}
 {%- for n in unused_lines %}
     <user_active idx="{{ n }}" perm="R">off</user_active>
+    <user_realname idx="{{ n }}" perm="R"></user_realname>
+    <user_idle_text idx="{{ n }}" perm="R"></user_idle_text>
+    <user_idle_number idx="{{ n }}" perm="R"></user_idle_number>
     <user_name idx="{{ n }}" perm="R"></user_name>
     <user_pname idx="{{ n }}" perm="R"></user_pname>
     <user_pass idx="{{ n }}" perm="R"></user_pass>
