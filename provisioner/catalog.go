@@ -199,6 +199,8 @@ func (c *Catalog) templateFor(m Model, provisionID, name string) string {
 
 // A UserAgent is what a phone tells of itself in its requests.
 type UserAgent struct {
+	Brand    string     // whose pattern fits
+	Model    string     // as it spells it: "VVX_101"
 	Firmware string     // "108.86.0.20"
 	MAC      models.MAC // zero when it does not tell
 }
@@ -215,7 +217,7 @@ func (c *Catalog) userAgent(header string) UserAgent {
 				continue
 			}
 			mac, _ := models.ParseMAC(group(re, match, "mac")) // many are malformed: then none
-			return UserAgent{group(re, match, "firmware"), mac}
+			return UserAgent{brand, group(re, match, "model"), group(re, match, "firmware"), mac}
 		}
 	}
 	return UserAgent{}

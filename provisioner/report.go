@@ -139,7 +139,7 @@ func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, u
 	}
 	for _, known := range files {
 		if known.brand == phone.Device.Provision.Brand {
-			return s.commonFile(ctx, c, phone.Account, phone.Firmware, known)
+			return s.commonFile(ctx, c, phone.Account, phone.Firmware, known, modelOf(phone))
 		}
 	}
 	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)

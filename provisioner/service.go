@@ -116,7 +116,7 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 		return File{}, err
 	}
 	if !req.HasMAC {
-		return s.commonFile(ctx, c, phone.Account, phone.Firmware, files[i])
+		return s.commonFile(ctx, c, phone.Account, phone.Firmware, files[i], modelOf(phone))
 	}
 	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
@@ -143,16 +143,20 @@ func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*model
 }
 
 // CommonFile renders a file that names no MAC, from nothing but the account and
-// the firmware that the request told. Of several brands with such a file the
+// what the request told of its phone. Of several brands with such a file the
 // first by name answers. It is ErrNotFound for unknown files and for those of
 // one device.
-func (s *Service) CommonFile(ctx context.Context, account *models.Account, firmware, name string) (File, error) {
+func (s *Service) CommonFile(ctx context.Context, account *models.Account, agent UserAgent, name string) (File, error) {
 	c := s.Catalog()
 	req, files, ok := c.patterns.match(name)
 	if !ok || req.HasMAC {
 		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
 	}
-	return s.commonFile(ctx, c, account, firmware, files[0])
+	asking := modelKey{}
+	if agent.Brand == files[0].brand {
+		asking.model = agent.Model
+	}
+	return s.commonFile(ctx, c, account, agent.Firmware, files[0], asking)
 }
 
 // namedUsers reads the users that the phone's keys and hotdesks name, in one query.
@@ -180,7 +184,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	for _, u := range users {
 		k.document("user", u.Meta)
 	}
-	k.phonebook(phone.Account, rule)
+	k.phonebook(phone.Account, rule, 0)
 	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.deviceInput(phone, users, s.opts.Registrar)
 		mac, _ := phone.Device.MAC()
@@ -193,14 +197,26 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 	return f, nil
 }
 
-func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware string, file brandFile) (File, error) {
+func modelOf(phone *models.Phone) modelKey {
+	p := phone.Device.Provision
+	return modelKey{p.Family, string(p.Model)}
+}
+
+// commonFile renders a common file. Of the model that asks only the room in its
+// phonebook counts, unless the file is one model's: what else depends on a
+// model is not in common files.
+func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware string, file brandFile, asking modelKey) (File, error) {
 	b := c.brands[file.brand]
+	if file.model != (modelKey{}) {
+		asking = file.model
+	}
+	room := b.model(asking.family, asking.model).PhonebookEntries
 	k := s.newKey(c, b.Brand, file.rule.Role, file.path, c.firmwareKey(b, firmware))
 	k.document("account", account.Meta)
-	k.phonebook(account, file.rule)
+	k.phonebook(account, file.rule, room)
 	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
 		in := b.commonInput(account, file.model)
-		in.firmware = firmware
+		in.firmware, in.model.PhonebookEntries = firmware, room
 		return s.renderFor(ctx, c, file.path, file.rule, in)
 	})
 	if err != nil {
@@ -249,10 +265,10 @@ func (k *cacheKeyBuilder) phone(p *models.Phone) {
 }
 
 // phonebook adds, for a file with the phonebook in it, how often the account's
-// users have changed.
-func (k *cacheKeyBuilder) phonebook(account *models.Account, rule *FileRule) {
+// users have changed, and how many entries there is room for.
+func (k *cacheKeyBuilder) phonebook(account *models.Account, rule *FileRule, room int) {
 	if rule.Phonebook {
-		k.add("phonebook", strconv.FormatInt(account.UserChanges, 10))
+		k.add("phonebook", strconv.FormatInt(account.UserChanges, 10), strconv.Itoa(room))
 	}
 }
 

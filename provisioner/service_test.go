@@ -121,7 +121,7 @@ func TestFirmware(t *testing.T) {
 		if f, err := s.DeviceFile(t.Context(), phone, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
 			t.Errorf("told %q, recorded %q: common file %q, %v", tt.told, tt.recorded, f.Body, err)
 		}
-		if f, err := s.CommonFile(t.Context(), phone.Account, tt.firmware, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
+		if f, err := s.CommonFile(t.Context(), phone.Account, UserAgent{Firmware: tt.firmware}, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
 			t.Errorf("%q: common file %q, %v", tt.firmware, f.Body, err)
 		}
 	}
@@ -150,6 +150,7 @@ func TestPhonebook(t *testing.T) {
 	manifest := strings.Replace(acmeManifest, "files:\n", `files:
   - {role: book, path: "{mac}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
   - {role: everybody, path: "m{number}-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
+  - {role: all, path: "all-book.txt", template: book.tpl, format: ini, content_type: text/plain, phonebook: true}
 `, 1)
 	manifest = strings.Replace(manifest, "t12: {", "t12: {phonebook_entries: 3, ", 1)
 	catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest, "acme/settings.tpl": "entries = {{ phonebook.entries|length }} {{ phonebook.url }}\n",
@@ -207,10 +208,24 @@ func TestPhonebook(t *testing.T) {
 	if got := get("m12-book.txt"); strings.Count(got, "\n") != 4 {
 		t.Errorf("of 1200 users for a model with room for 3: %q", got)
 	}
-	store.err = models.ErrUnavailable
+	// Of a file for all models, the one that asks decides.
 	account := *acmePhone(t).Account
+	account.UserChanges = changes
+	for model, want := range map[string]int{"T12": 3, "T11": 1000, "": 1000} {
+		f, err := s.CommonFile(t.Context(), &account, UserAgent{Brand: "acme", Model: model}, "all-book.txt")
+		if err != nil || strings.Count(string(f.Body), "\n") != want+1 {
+			t.Errorf("for all, %q: %d lines, %v, want %d entries", model, strings.Count(string(f.Body), "\n"), err, want)
+		}
+	}
+	phone := acmePhone(t)
+	phone.Account = &account
+	phone.Device.Provision.Model = "t12"
+	if f, err := s.DeviceFile(t.Context(), phone, "all-book.txt"); err != nil || strings.Count(string(f.Body), "\n") != 4 {
+		t.Errorf("for all, of a device with room for 3: %q, %v", f.Body, err)
+	}
+	store.err = models.ErrUnavailable
 	account.UserChanges = changes + 1
-	if _, err := s.CommonFile(t.Context(), &account, "", "m11-book.txt"); !errors.Is(err, models.ErrUnavailable) {
+	if _, err := s.CommonFile(t.Context(), &account, UserAgent{}, "m11-book.txt"); !errors.Is(err, models.ErrUnavailable) {
 		t.Errorf("store down: got %v", err)
 	}
 }
@@ -224,7 +239,7 @@ func TestFirstCallerHangsUp(t *testing.T) {
 	catalog := loadAcme(t, map[string]string{"acme/manifest.yaml": manifest, "acme/book.tpl": "entries = {{ phonebook.entries|length }}\n"})
 	ctx, hangUp := context.WithCancel(t.Context())
 	store := hangingStore{&fakeStore{users: []*models.User{newUser(t, annID, `{"first_name": "Ann", "presence_id": "1001"}`)}}, hangUp}
-	f, err := NewService(store, catalog, Options{}).CommonFile(ctx, acmePhone(t).Account, "", "book.txt")
+	f, err := NewService(store, catalog, Options{}).CommonFile(ctx, acmePhone(t).Account, UserAgent{}, "book.txt")
 	if err != nil || string(f.Body) != "entries = 1\n" {
 		t.Errorf("got %q, %v", f.Body, err)
 	}
@@ -360,7 +375,7 @@ func squeeze(body []byte) string {
 func TestCommonFile(t *testing.T) {
 	s := NewService(&fakeStore{}, loadAcme(t, nil), Options{})
 	phone := acmePhone(t)
-	common, err := s.CommonFile(t.Context(), phone.Account, "", "m12.txt")
+	common, err := s.CommonFile(t.Context(), phone.Account, UserAgent{}, "m12.txt")
 	if err != nil || string(common.Body) != "realm = acme.example.com\n" {
 		t.Fatalf("got %q, %v", common.Body, err)
 	}
@@ -369,7 +384,7 @@ func TestCommonFile(t *testing.T) {
 		t.Errorf("asked by a phone: ETag %q, %v; want %q", same.ETag, err, common.ETag)
 	}
 	for _, name := range []string{"001122334455.txt", "m99.txt", ""} {
-		if _, err := s.CommonFile(t.Context(), phone.Account, "", name); !errors.Is(err, models.ErrNotFound) {
+		if _, err := s.CommonFile(t.Context(), phone.Account, UserAgent{}, name); !errors.Is(err, models.ErrNotFound) {
 			t.Errorf("%q: got %v, want not found", name, err)
 		}
 	}
@@ -379,7 +394,7 @@ func TestCommonFileOfFirstBrand(t *testing.T) {
 	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
 	account := newPhone(t, `{"timezone": "Europe/Berlin"}`, "", `{}`).Account
 	for _, name := range []string{"000000000000.cfg", "site.cfg", "y000000000108.cfg"} {
-		if f, err := s.CommonFile(t.Context(), account, "", name); err != nil || len(f.Body) == 0 || f.Settings {
+		if f, err := s.CommonFile(t.Context(), account, UserAgent{}, name); err != nil || len(f.Body) == 0 || f.Settings {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}

@@ -183,7 +183,7 @@ func (v *visit) file(name string) (provisioner.File, error) {
 			v.phone.Firmware = v.agent.Firmware
 			return v.Files.DeviceFile(v.r.Context(), v.phone, name)
 		}
-		return v.Files.CommonFile(v.r.Context(), v.account, v.agent.Firmware, name)
+		return v.Files.CommonFile(v.r.Context(), v.account, v.agent, name)
 	}
 	if err := v.findPhone(); err != nil {
 		return provisioner.File{}, err
