@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -76,6 +77,26 @@ func TestFirstLineOfPolycom(t *testing.T) {
 		`call.callWaiting.enable="0"`, `call.directedCallPickupString="**"`, `attendant.reg="2"`} {
 		if !strings.Contains(body, text) {
 			t.Errorf("not in the file: %q\n%s", text, body)
+		}
+	}
+}
+
+// Lines of a manager of several bases share what they have in common of their
+// servers; there is room for ten.
+func TestServersOfManager(t *testing.T) {
+	var lines []models.Line
+	for n := 2; n <= 13; n++ {
+		line := newPhone(t, `{"realm": "acme.example.com"}`, "", fmt.Sprintf(`{"sip": {"username": "u%d", "expire_seconds": %d}}`, n, 300+max(n-3, 0)))
+		lines = append(lines, models.Line{Number: n, Phone: line})
+	}
+	body := builtinSettings(t, builtinCatalog(t), "yealink", "w90dm", `{"sip": {"username": "ann"}}`, lines...)
+	for text, want := range map[string]int{
+		"account.1.sip_server.template = 1\n": 1, "account.3.sip_server.template = 1\n": 1, "account.4.sip_server.template = 2\n": 1,
+		"account.12.sip_server.template = 10\n": 1, "account.13.sip_server.template = %NULL%\n": 1, "account.250.sip_server.template = %NULL%\n": 1,
+		"template.1.sip_server.1.address = acme.example.com\n": 1, "template.2.sip_server.1.expires = 301\n": 1, "template.10.name": 1, "template.11.": 0,
+	} {
+		if got := strings.Count(body, "\n"+text); got != want {
+			t.Errorf("%q: %d times, want %d", text, got, want)
 		}
 	}
 }

@@ -88,6 +88,11 @@ func (b *brand) deriveLine(number int, phone *models.Phone, doc models.Document,
 	return l
 }
 
+// sameServers reports whether two lines register in the same place and way.
+func (l line) sameServers(other line) bool {
+	return l.Realm == other.Realm && l.Transport == other.Transport && l.Expires == other.Expires && slices.Equal(l.Servers, other.Servers)
+}
+
 // sipServers are the proxies of a comma-separated list, else the registrar,
 // else the realm's own server.
 func sipServers(proxies, registrar, realm string, port int) []sipServer {

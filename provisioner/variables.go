@@ -71,6 +71,8 @@ var variableGroups = []variableGroup{
 		{"lines[].servers[].nth", typeInt, "from 1", "1"},
 		{"lines[].transport", typeText, "the vendor's word for `sip.transport`", "0"},
 		{"lines[].expires", typeInt, "seconds between registrations: `sip.expire_seconds`, 10 to 2147483647", "300"},
+		{"lines[].profile", typeInt, "from 1: the same for lines that agree in realm, servers, transport and expiry, for phones that keep these apart from lines", "1"},
+		{"lines[].profile_first", typeBool, "it is the first line with its profile", "true"},
 		{"lines[].keep_alive", typeInt, "seconds between packets that keep a NAT open, 0 = none: `provision.keep_alive`", "30"},
 		{"lines[].srtp", typeText, "`off`, `optional` or `required`", "optional"},
 		{"lines[].codecs", typeObject, "this line's audio codecs; members as of `codecs`", ""},

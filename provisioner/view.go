@@ -156,9 +156,15 @@ func (in viewInput) linesView(placed []lineKey) []any {
 		}
 	}
 	lines := []any{}
+	var profiles []line // the first line of each
 	for _, l := range in.settings.lines {
 		v := in.lineView(l)
 		v["keys"] = lineKeys[l.Number]
+		i := slices.IndexFunc(profiles, l.sameServers)
+		if v["profile_first"] = i < 0; i < 0 {
+			i, profiles = len(profiles), append(profiles, l)
+		}
+		v["profile"] = i + 1
 		lines = append(lines, v)
 	}
 	return lines

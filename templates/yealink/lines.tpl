@@ -24,6 +24,23 @@ account.{{ n }}.outbound_proxy.2.address = {{ line.servers.1.host|default:"%NULL
 account.{{ n }}.outbound_proxy.2.port = {% if line.servers.1 %}{{ line.servers.1.port }}{% else %}5060{% endif %}
 {%- comment %}One registration after the other, not both at once: unverified, and without a backup it means nothing.{% endcomment %}
 account.{{ n }}.fallback.redundancy_type = 1
+{%- if model.server_templates %}
+{%- comment %}The same again for managers of several bases, whose lines name one of ten sets of servers. Names of the second server and of the outbound proxies are from one list: unverified.{%- endcomment %}
+{%- set t = line.profile %}
+{%- if line.profile_first and t < 11 %}
+template.{{ t }}.name = {{ line.realm }}
+template.{{ t }}.sip_server.1.address = {{ line.realm }}
+template.{{ t }}.sip_server.1.port = {% if proxied %}5060{% else %}{{ line.proxy_port }}{% endif %}
+template.{{ t }}.sip_server.1.transport_type = {{ line.transport }}
+template.{{ t }}.sip_server.1.expires = {{ line.expires }}
+template.{{ t }}.outbound.enable = {% if proxied %}1{% else %}0{% endif %}
+template.{{ t }}.outbound.1.address = {% if proxied %}{{ line.servers.0.host }}{% else %}%NULL%{% endif %}
+template.{{ t }}.outbound.1.port = {% if proxied %}{{ line.servers.0.port }}{% else %}5060{% endif %}
+template.{{ t }}.outbound.2.address = {{ line.servers.1.host|default:"%NULL%" }}
+template.{{ t }}.outbound.2.port = {% if line.servers.1 %}{{ line.servers.1.port }}{% else %}5060{% endif %}
+{%- endif %}
+account.{{ n }}.sip_server.template = {% if t < 11 %}{{ t }}{% else %}%NULL%{% endif %}
+{%- endif %}
 {%- endif %}
 {%- if generation < 73 %}
 account.{{ n }}.sip_server_host = {{ line.realm }}
@@ -56,10 +73,13 @@ account.{{ n }}.enable = 0
 account.{{ n }}.user_name = %NULL%
 account.{{ n }}.auth_name = %NULL%
 account.{{ n }}.password = %NULL%
+{%- if model.server_templates %}
+account.{{ n }}.sip_server.template = %NULL%
+{%- endif %}
 {%- endfor %}
 {%- if model.handsets %}
 {%- comment %}
-DECT: each handset has a line of its own; those beyond the lines share the first one. Lists are written with commas, unverified.
+DECT: each handset has a line of its own; those beyond the lines share the first one.
 {%- endcomment %}
 {%- for h in model.handsets|split:"," %}
 {%- set own = h %}

@@ -27,6 +27,7 @@ lang.wui = {{ language }}
 {%- endif %}
 {%- endif %}
 {%- if model.dect %}
+{{ static }}auto_provision.handset_configured.enable = 1
 {%- if language == "English" %}
 custom.handset.language = 0
 {%- elif language == "French" %}
