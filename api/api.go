@@ -104,7 +104,7 @@ type Config struct {
 	// AwaitRoom waits while very many check-syncs are on their way, until ctx ends.
 	AwaitRoom func(ctx context.Context)
 	// Notify sends any other NOTIFY; it returns at once.
-	Notify func(p *models.Phone, event, contentType string, body []byte)
+	Notify func(Notice)
 	// Provision reports which files a phone is given and which it has.
 	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
 	// Preview renders one of a phone's files, with secrets masked or not.

@@ -74,10 +74,14 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 			b.synced = append(b.synced, c)
 		},
 		AwaitRoom: func(context.Context) {},
-		Notify: func(p *models.Phone, event, contentType string, body []byte) {
+		Notify: func(n api.Notice) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.notified = append(b.notified, strings.Join([]string{p.Device.ID, event, contentType, string(body)}, "|"))
+			text := strings.Join([]string{n.Phone.Device.ID, n.Event, n.ContentType, string(n.Body)}, "|")
+			for _, to := range n.Bindings {
+				text += "|" + to.Contact
+			}
+			b.notified = append(b.notified, text)
 		},
 		Preview: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error) {
 			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Preview(ctx, p, name, reveal)

@@ -102,7 +102,7 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 		Store:     store,
 		CheckSync: func(api.CheckSync) {},
 		AwaitRoom: func(context.Context) {},
-		Notify:    func(*models.Phone, string, string, []byte) {},
+		Notify:    func(api.Notice) {},
 		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return provisioner.Report{}, nil },
 		Preview: func(context.Context, *models.Phone, string, bool) (provisioner.File, error) {
 			return provisioner.File{}, nil

@@ -34,7 +34,11 @@ func (s *server) syncDevice(ctx context.Context, r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode()})
+	bindings, err := s.contact(ctx, phone, r.parameter("contact"))
+	if err != nil {
+		return nil, err
+	}
+	s.CheckSync(CheckSync{Phone: phone, Mode: r.syncMode(), Bindings: bindings})
 	return ok("sync request sent"), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -312,13 +313,42 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// A contact that is named is the only one to be told.
+func TestOneContact(t *testing.T) {
+	b := newBench(t)
+	path := b.device(`{"name":"a","sip":{"username":"ann"}}`)
+	id := path[len(path)-32:]
+	for _, contact := range []string{"sip:one@10.0.0.1", "sip:two@10.0.0.2"} {
+		err := b.store.UpdateBindings(t.Context(), id, func(live []models.Binding) ([]models.Binding, error) {
+			return append(live, models.Binding{
+				AccountID: b.master.ID, DeviceID: id, AOR: "sip:ann@master.example.com", Contact: contact,
+				Received: netip.MustParseAddrPort("192.0.2.1:5060"), Transport: "udp", Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+			}), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.do("PUT", path, `{"action":"notify","data":{"event":"x","contact":"sip:two@10.0.0.2"}}`).want(http.StatusCreated)
+	if got := b.notified[0]; got != id+"|x|||sip:two@10.0.0.2" {
+		t.Errorf("got %s", got)
+	}
+	b.checkSyncs()
+	b.do("POST", path+"/sync", `{"data":{"contact":"sip:one@10.0.0.1"}}`).want(http.StatusOK)
+	if got := b.checkSyncs(); len(got) != 1 || len(got[0].Bindings) != 1 || got[0].Bindings[0].Contact != "sip:one@10.0.0.1" {
+		t.Errorf("got %+v", got)
+	}
+	b.do("POST", path+"/sync?contact=sip:none", "").rejects("contact: not_found")
+	b.do("POST", path+"/notify", `{"data":{"event":"x","contact":"sip:none"}}`).rejects("contact: not_found")
+}
+
 func TestNotifications(t *testing.T) {
 	b := newBench(t)
 	path := b.device(`{"name":"a"}`)
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for i, n := range []models.Notification{
 		{Event: "check-sync", State: models.NotifyRefused, Code: 481, Reason: "Gone", Finished: at.Add(time.Second)},
-		{Event: "check-sync", State: models.NotifyQueued},
+		{Event: "check-sync", State: models.NotifyRetrying, Attempts: 1, Next: at.Add(time.Hour)},
 	} {
 		n.AccountID, n.DeviceID, n.AOR, n.Contact = b.master.ID, path[len(path)-32:], "sip:a@b", "sip:a@192.0.2.9"
 		n.ID, n.Created = strings.Repeat(fmt.Sprint(i), 32), at.Add(time.Duration(i)*time.Minute)
@@ -327,10 +357,12 @@ func TestNotifications(t *testing.T) {
 		}
 	}
 	want := `[
-		{"aor":"sip:a@b","code":0,"contact":"sip:a@192.0.2.9","created":"2026-11-23T12:01:00Z","event":"check-sync","finished":null,
-		 "id":"11111111111111111111111111111111","reason":"","state":"queued"},
-		{"aor":"sip:a@b","code":481,"contact":"sip:a@192.0.2.9","created":"2026-11-23T12:00:00Z","event":"check-sync","finished":"2026-11-23T12:00:01Z",
-		 "id":"00000000000000000000000000000000","reason":"Gone","state":"refused"}]`
+		{"aor":"sip:a@b","attempts":1,"came_back_after":null,"code":0,"contact":"sip:a@192.0.2.9","created":"2026-11-23T12:01:00Z","event":"check-sync",
+		 "fetched":null,"finished":null,"id":"11111111111111111111111111111111","job_id":"","next_attempt":"2026-11-23T13:00:00Z","reason":"",
+		 "registered":null,"state":"retrying"},
+		{"aor":"sip:a@b","attempts":0,"came_back_after":null,"code":481,"contact":"sip:a@192.0.2.9","created":"2026-11-23T12:00:00Z","event":"check-sync",
+		 "fetched":null,"finished":"2026-11-23T12:00:01Z","id":"00000000000000000000000000000000","job_id":"","next_attempt":null,"reason":"Gone",
+		 "registered":null,"state":"refused"}]`
 	r := b.do("GET", path+"/notifications", "").want(http.StatusOK)
 	if diff := cmp.Diff(asJSON(t, want), asJSON(t, r.list())); diff != "" {
 		t.Error(diff)

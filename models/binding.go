@@ -43,6 +43,7 @@ type Hotdesk struct {
 // The states of a Notification.
 const (
 	NotifyQueued      = "queued"      // not sent yet, or no answer yet
+	NotifyRetrying    = "retrying"    // without success so far, and sent again at Next
 	NotifyAccepted    = "accepted"    // 2xx
 	NotifyRefused     = "refused"     // any other final answer: the phone was reached
 	NotifyTimeout     = "timeout"     // no answer in time
@@ -52,17 +53,29 @@ const (
 // A Notification is the story of one NOTIFY to one contact of a device.
 type Notification struct {
 	ID        string
+	JobID     string // the bulk job that it is part of, "" when it was asked for singly
 	AccountID string
 	DeviceID  string
 	AOR       string
 	Contact   string // "" when the device had no binding
 	Event     string // the Event header: "check-sync;reboot=false"
+	Replica   string // server that sends it
 	State     string
 	Code      int    // SIP status of the final answer, 0 when there was none
 	Reason    string // its reason phrase, or what went wrong
+	Attempts  int    // times it was sent, or would have been if there were a way
 	Created   time.Time
-	Finished  time.Time // zero while queued
+	Next      time.Time // the next attempt; zero unless retrying
+	Finished  time.Time // zero while queued or retrying
+
+	// What the phone did afterwards is looked for until WatchUntil; zero = it is not.
+	WatchUntil time.Time
+	Fetched    time.Time // its first fetch since Created, zero when there is none
+	Registered time.Time // its first registration known of since Fetched
 }
+
+// Open reports whether the notification has no outcome yet.
+func (n Notification) Open() bool { return n.State == NotifyQueued || n.State == NotifyRetrying }
 
 // A Fetch records one request of a phone.
 type Fetch struct {

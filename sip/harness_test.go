@@ -55,7 +55,8 @@ func open(t *testing.T, change func(*sip.Config)) *office {
 	}
 	cfg := sip.Config{
 		Addr: "127.0.0.1:0", Replica: "r1", NonceKey: []byte("key"), Store: o.faults, Guard: o.guard, Now: o.clock.now,
-		Log: slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:          slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NotifyPauses: []time.Duration{}, // one attempt, unless a test wants more
 	}
 	if change != nil {
 		change(&cfg)
@@ -154,7 +155,7 @@ func (o *office) outcomes(t *testing.T, p *models.Phone, want int) []models.Noti
 		}
 		finished := 0
 		for _, n := range all {
-			if n.State != models.NotifyQueued {
+			if !n.Open() {
 				finished++
 			}
 		}

@@ -50,6 +50,14 @@ func (s *scriptedStore) SaveNotification(_ context.Context, n *models.Notificati
 	return nil
 }
 
+func (s *scriptedStore) SettleNotifications(context.Context, string, time.Time, time.Time, string) error {
+	return models.ErrUnavailable
+}
+
+func (s *scriptedStore) FetchedSince(context.Context, string, time.Time) (bool, error) {
+	return false, models.ErrUnavailable
+}
+
 type openGuard struct{}
 
 func (openGuard) Allowed(netip.Addr) bool { return true }
@@ -86,7 +94,7 @@ func TestNotifierWithoutWay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &scriptedStore{bindings: tt.bindings}
 			n := newNotifier(Config{Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now, NotifyTimeout: time.Second}, uri{}, nil)
-			n.queue, n.overflow = make(chan NotifyRequest, tt.queue), make(chan NotifyRequest, 1)
+			n.queue, n.overflow = make(chan task, tt.queue), make(chan NotifyRequest, 1)
 			for range 2 {
 				n.enqueue(NotifyRequest{Phone: testPhone(), Event: "check-sync"})
 			}

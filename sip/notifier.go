@@ -1,27 +1,31 @@
 package sip
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	sipmsg "github.com/emiago/sipgo/sip"
 
 	"dialtone/models"
 )
 
 const (
-	notifyQueue    = 10_000          // requests waiting for a worker
-	overflowQueue  = 1_000           // refused requests waiting to be recorded as such
-	notifyWorkers  = 512             // devices notified at once; each may wait for a dead phone
-	recordOverhang = time.Second / 2 // to record what was given up at stop
+	notifyQueue    = 10_000           // requests waiting for a worker
+	overflowQueue  = 1_000            // refused requests waiting to be recorded as such
+	notifyWorkers  = 512              // devices notified at once; each may wait for a dead phone
+	maxRetrying    = 20_000           // NOTIFYs waiting for their next attempt
+	recordOverhang = time.Second / 2  // to record what was given up at stop
+	settleEvery    = time.Minute      // see settle
+	maxNotifyLife  = 15 * time.Minute // longer than all attempts of a NOTIFY take
+)
+
+// Why a NOTIFY has no outcome of its own.
+const (
+	reasonStopped = "the server stopped before it was sent again"
+	reasonLost    = "the server ended before an answer came"
 )
 
 // A NotifyRequest asks for one NOTIFY to every contact of a phone.
@@ -30,10 +34,22 @@ type NotifyRequest struct {
 	Event       string // the Event header, verbatim: "check-sync;reboot=true"
 	ContentType string // "" = no Content-Type
 	Body        []byte
-	// Bindings are the contacts to reach, for a phone whose registration is
-	// taken away meanwhile. Nil = those that it has when the NOTIFY is sent;
-	// empty = none. With a proxy they do not matter.
+	// Bindings are the contacts to reach, for one that is meant alone or a phone
+	// whose registration is taken away meanwhile. Nil = those that it has when the
+	// NOTIFY is sent; empty = none. With a proxy they do not matter.
 	Bindings []models.Binding
+	// Watch is how long to look for what the phone does afterwards: its next fetch
+	// and registration; 0 = not at all.
+	Watch time.Duration
+
+	// ID makes two requests the same NOTIFY: sent again after a crash, it is a
+	// retransmission for a phone that has heard it. "" = one of its own.
+	ID    string
+	JobID string // the bulk job that it is part of
+	// Done is called once, with the best outcome among the contacts (one of the
+	// states of models.Notification), unless the server stops before; nil = nobody
+	// wants to know. It must not block.
+	Done func(state string)
 }
 
 // notifier works off a queue of NotifyRequests and records what became of them.
@@ -42,28 +58,41 @@ type notifier struct {
 	log     *slog.Logger
 	now     func() time.Time
 	timeout time.Duration
+	pauses  []time.Duration // before each repetition
 	replica string
 	proxy   uri // zero = to the phones' own bindings
 	sender  *sender
 
 	mu       sync.RWMutex
 	stopped  bool
-	queue    chan NotifyRequest
+	queue    chan task
 	overflow chan NotifyRequest
+	retrying int // deliveries whose timer runs
+}
+
+// A task is a request, or the repetition of one that had no success.
+type task struct {
+	request NotifyRequest
+	again   *delivery
 }
 
 func newNotifier(cfg Config, proxy uri, sender *sender) *notifier {
-	return &notifier{
+	n := &notifier{
 		store:    cfg.Store,
 		log:      cfg.Log,
 		now:      cfg.Now,
 		timeout:  cfg.NotifyTimeout,
+		pauses:   cfg.NotifyPauses,
 		replica:  cfg.Replica,
 		proxy:    proxy,
 		sender:   sender,
-		queue:    make(chan NotifyRequest, notifyQueue),
+		queue:    make(chan task, notifyQueue),
 		overflow: make(chan NotifyRequest, overflowQueue),
 	}
+	if n.pauses == nil {
+		n.pauses = defaultPauses
+	}
+	return n
 }
 
 // enqueue never waits: what the queue cannot take is recorded as unreachable.
@@ -75,7 +104,7 @@ func (n *notifier) enqueue(r NotifyRequest) {
 		return
 	}
 	select {
-	case n.queue <- r:
+	case n.queue <- task{request: r}:
 		return
 	default:
 		n.log.Warn("NOTIFY refused: the queue is full", "device", r.Phone.Device.ID, "account", r.Phone.Account.ID)
@@ -83,6 +112,7 @@ func (n *notifier) enqueue(r NotifyRequest) {
 	select {
 	case n.overflow <- r:
 	default: // too many even to record; the log has it
+		newOrder(r, 1).finish(models.NotifyUnreachable)
 	}
 }
 
@@ -101,6 +131,7 @@ func (n *notifier) awaitRoom(ctx context.Context) {
 // run works until ctx ends, then sends what is queued for drainTimeout more
 // and records the rest as given up.
 func (n *notifier) run(ctx context.Context) {
+	started := n.now()
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRecording()
 	sending, stopSending := context.WithCancel(recording)
@@ -109,8 +140,8 @@ func (n *notifier) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	for range notifyWorkers {
 		workers.Go(func() {
-			for r := range n.queue {
-				n.notify(recording, sending, r)
+			for t := range n.queue {
+				n.work(recording, sending, t)
 			}
 		})
 	}
@@ -119,11 +150,37 @@ func (n *notifier) run(ctx context.Context) {
 			n.giveUp(recording, r, "the queue is full")
 		}
 	})
-	<-ctx.Done()
+	n.settleUntil(ctx, started)
 	n.stop()
 	defer time.AfterFunc(drainTimeout, stopSending).Stop()
 	defer time.AfterFunc(drainTimeout+recordOverhang, stopRecording).Stop()
 	workers.Wait()
+	n.settle(recording, n.now(), reasonStopped)
+}
+
+// settleUntil gives the notifications an outcome that this server has left
+// without one when it was killed before it started again, and now and then
+// those of others that never came back, until ctx ends.
+func (n *notifier) settleUntil(ctx context.Context, started time.Time) {
+	every := time.NewTicker(settleEvery)
+	defer every.Stop()
+	for {
+		n.settle(ctx, started, reasonLost)
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *notifier) settle(ctx context.Context, before time.Time, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := n.store.SettleNotifications(ctx, n.replica, before, n.now().Add(-maxNotifyLife), reason)
+	if err != nil && ctx.Err() == nil {
+		n.log.ErrorContext(ctx, "notifications without outcome not settled", "err", err)
+	}
 }
 
 func (n *notifier) stop() {
@@ -134,15 +191,25 @@ func (n *notifier) stop() {
 	close(n.overflow)
 }
 
+func (n *notifier) work(ctx, sending context.Context, t task) {
+	if t.again == nil {
+		n.notify(ctx, sending, t.request)
+		return
+	}
+	defer n.recovered(ctx, t.again.order.NotifyRequest)
+	n.repeat(ctx, sending, t.again)
+}
+
 // notify sends one request to all of the phone's contacts at once. Storage is
 // used with ctx, the network with sending, which ends earlier at stop.
 func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 	defer n.recovered(ctx, r)
-	reason := r.invalid()
 	if sending.Err() != nil {
-		reason = "the server stopped before it was sent"
+		r.Done = nil
+		n.giveUp(ctx, r, "the server stopped before it was sent")
+		return
 	}
-	if reason != "" {
+	if reason := r.invalid(); reason != "" {
 		n.giveUp(ctx, r, reason)
 		return
 	}
@@ -150,22 +217,26 @@ func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 	switch {
 	case errors.Is(err, models.ErrNotFound):
 		n.log.InfoContext(ctx, "NOTIFY dropped: the device is gone", "device", r.Phone.Device.ID, "account", r.Phone.Account.ID)
+		newOrder(r, 1).finish(models.NotifyUnreachable)
 		return
 	case err != nil:
 		n.log.ErrorContext(ctx, "bindings not read", "device", r.Phone.Device.ID, "account", r.Phone.Account.ID, "err", err)
 		n.giveUp(ctx, r, "storage did not answer")
 		return
 	case len(targets) == 0 && r.Bindings != nil:
+		newOrder(r, 1).finish(models.NotifyUnreachable)
 		return // nobody was to be reached
 	case len(targets) == 0:
 		n.giveUp(ctx, r, "not registered")
 		return
 	}
+	order := newOrder(r, len(targets))
 	var contacts sync.WaitGroup
 	for _, t := range targets {
+		order.takes(t.contact)
 		contacts.Go(func() {
 			defer n.recovered(ctx, r)
-			n.deliver(ctx, sending, r, t)
+			n.attempt(ctx, sending, n.newDelivery(order, t))
 		})
 	}
 	contacts.Wait()
@@ -191,10 +262,8 @@ func (n *notifier) targets(ctx context.Context, r NotifyRequest) ([]target, erro
 	}
 	bindings := r.Bindings
 	if bindings == nil {
-		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-		defer cancel()
 		var err error
-		if bindings, err = n.store.Bindings(ctx, r.Phone.Device.ID); err != nil {
+		if bindings, err = n.bindings(ctx, r.Phone); err != nil {
 			return nil, err
 		}
 	}
@@ -208,38 +277,10 @@ func (n *notifier) targets(ctx context.Context, r NotifyRequest) ([]target, erro
 	return targets, nil
 }
 
-// deliver sends to one contact and records its story.
-func (n *notifier) deliver(ctx, sending context.Context, r NotifyRequest, t target) {
-	note := n.newNotification(r)
-	note.Contact = t.contact
-	note.State = models.NotifyQueued
-	n.save(ctx, note)
-
-	sending, cancel := context.WithTimeout(sending, n.timeout)
+func (n *notifier) bindings(ctx context.Context, phone *models.Phone) ([]models.Binding, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	res, err := n.sender.send(sending, r, t)
-	note.State, note.Code, note.Reason = outcome(res, err)
-	note.Finished = n.now()
-	n.save(ctx, note)
-	n.logOutcome(ctx, note)
-}
-
-// outcome turns an answer, or the lack of one, into a notification's state.
-func outcome(res *sipmsg.Response, err error) (state string, code int, reason string) {
-	switch {
-	case err == nil && res.IsSuccess():
-		return models.NotifyAccepted, res.StatusCode, res.Reason
-	case err == nil:
-		return models.NotifyRefused, res.StatusCode, res.Reason
-	case errors.Is(err, context.Canceled):
-		return models.NotifyTimeout, 0, "the server stopped before an answer came"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, sipmsg.ErrTransactionTimeout):
-		return models.NotifyTimeout, 0, "no answer"
-	case errors.Is(err, errNoConnection), errors.Is(err, sipmsg.ErrTransactionTransport):
-		return models.NotifyUnreachable, 0, errNoConnection.Error()
-	default:
-		return models.NotifyUnreachable, 0, err.Error()
-	}
+	return n.store.Bindings(ctx, phone.Device.ID)
 }
 
 // giveUp records a request for which nothing was sent.
@@ -248,14 +289,17 @@ func (n *notifier) giveUp(ctx context.Context, r NotifyRequest, reason string) {
 	note.State, note.Reason, note.Finished = models.NotifyUnreachable, reason, note.Created
 	n.save(ctx, note)
 	n.logOutcome(ctx, note)
+	newOrder(r, 1).finish(note.State)
 }
 
 func (n *notifier) newNotification(r NotifyRequest) *models.Notification {
 	return &models.Notification{
+		JobID:     r.JobID,
 		AccountID: r.Phone.Account.ID,
 		DeviceID:  r.Phone.Device.ID,
 		AOR:       r.Phone.AOR(),
 		Event:     r.Event,
+		Replica:   n.replica,
 		Created:   n.now(),
 	}
 }
@@ -274,7 +318,7 @@ func (n *notifier) save(ctx context.Context, note *models.Notification) {
 
 func (n *notifier) logOutcome(ctx context.Context, note *models.Notification) {
 	n.log.InfoContext(ctx, "NOTIFY finished", "state", note.State, "aor", note.AOR, "device", note.DeviceID, "account", note.AccountID,
-		"contact", note.Contact, "event", note.Event, "code", note.Code, "reason", note.Reason)
+		"contact", note.Contact, "event", note.Event, "code", note.Code, "reason", note.Reason, "attempts", note.Attempts)
 }
 
 func (n *notifier) recovered(ctx context.Context, r NotifyRequest) {
@@ -282,60 +326,4 @@ func (n *notifier) recovered(ctx context.Context, r NotifyRequest) {
 		n.log.ErrorContext(ctx, "panic while notifying", "device", r.Phone.Device.ID,
 			"err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	}
-}
-
-// A target is one place a NOTIFY goes to.
-type target struct {
-	contact   string   // as recorded
-	uri       string   // Request-URI
-	routes    []string // Route header values
-	addr      string   // host:port of the next hop
-	transport string
-	dial      bool  // a connection may be opened; else TCP and TLS use the one that exists
-	err       error // why there is no way, found before sending
-}
-
-// bindingTarget follows the binding's Path when it has one; otherwise the
-// request goes where the REGISTER came from.
-func bindingTarget(b models.Binding, replica string) target {
-	t := target{contact: b.Contact, uri: withoutHeaders(b.Contact), addr: b.Received.String(), transport: b.Transport}
-	if len(b.Path) > 0 {
-		hop, err := parseHop(b.Path[0])
-		t.routes, t.addr, t.transport, t.dial, t.err = b.Path, hop.hostPort(), hop.transport(), true, err
-		return t
-	}
-	if b.Transport != transportUDP && b.Replica != replica {
-		t.err = fmt.Errorf("the phone's connection is held by %s", cmp.Or(b.Replica, "another server"))
-	}
-	return t
-}
-
-func proxyTarget(phone *models.Phone, proxy uri) target {
-	aor := aorURI(phone)
-	return target{contact: aor, uri: aor, addr: proxy.hostPort(), transport: proxy.transport(), dial: true}
-}
-
-// parseHop is the URI of a Route header value.
-func parseHop(route string) (uri, error) {
-	a, err := parseAddress(route)
-	if err != nil {
-		return uri{}, err
-	}
-	return parseURI(a.uri)
-}
-
-// parseProxy reads Config.Proxy, host[:port][;transport=tcp]; "" is none and
-// gives the zero uri.
-func parseProxy(s string) (uri, error) {
-	if s == "" {
-		return uri{}, nil
-	}
-	proxy, err := parseURI("sip:" + s)
-	if err == nil && !slices.Contains([]string{"", transportUDP, transportTCP, transportTLS}, strings.ToLower(proxy.params["transport"])) {
-		err = fmt.Errorf("%w transport: want udp, tcp or tls", models.ErrInvalid)
-	}
-	if err != nil {
-		return uri{}, fmt.Errorf("sip proxy %q: %w", s, err)
-	}
-	return proxy, nil
 }

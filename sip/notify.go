@@ -8,13 +8,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo"
 	sipmsg "github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
-
-	"dialtone/models"
 )
 
 // sender writes NOTIFYs and waits for their answers.
@@ -23,16 +22,24 @@ type sender struct {
 	sockets *sockets
 }
 
-// An attempt tells a NOTIFY from its repetition with credentials.
-type attempt struct {
-	callID, tag   string
-	cseq          uint32
-	authorization sipmsg.Header // nil in the first
+// A call is what a NOTIFY and its repetitions share. One that got no answer is
+// sent again as it was, so that a phone which has heard it before does not act
+// twice; after an answer the next one is a new request.
+type call struct {
+	id, tag string
+	cseq    uint32
+}
+
+func newCall(id string) call { return call{id: id, tag: derived(id, "tag")[:16], cseq: 1} }
+
+// branch names the transaction.
+func (c call) branch() string {
+	return sipmsg.RFC3261BranchMagicCookie + derived(c.id, strconv.FormatUint(uint64(c.cseq), 10))[:24]
 }
 
 // send sends a NOTIFY and returns the final answer, that to the second attempt
 // when the first is challenged. It ends with ctx.
-func (s *sender) send(ctx context.Context, r NotifyRequest, t target) (*sipmsg.Response, error) {
+func (s *sender) send(ctx context.Context, r NotifyRequest, t target, c *call) (*sipmsg.Response, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
@@ -43,16 +50,22 @@ func (s *sender) send(ctx context.Context, r NotifyRequest, t target) (*sipmsg.R
 	if t.dial {
 		ctx = allowDial(ctx)
 	}
-	try := attempt{callID: models.NewID(), tag: models.NewID()[:16], cseq: 1}
-	res, err := s.exchange(ctx, s.request(r, t, local, try))
-	if err != nil || (res.StatusCode != sipmsg.StatusUnauthorized && res.StatusCode != sipmsg.StatusProxyAuthRequired) {
-		return res, err
+	res, err := s.exchange(ctx, s.request(r, t, local, *c, nil))
+	if err != nil {
+		return nil, err
 	}
-	try.cseq++
-	if try.authorization = authorize(res, r, t.uri); try.authorization == nil {
+	c.cseq++
+	if res.StatusCode != sipmsg.StatusUnauthorized && res.StatusCode != sipmsg.StatusProxyAuthRequired {
 		return res, nil
 	}
-	return s.exchange(ctx, s.request(r, t, local, try))
+	credentials := authorize(res, r, t.uri)
+	if credentials == nil {
+		return res, nil
+	}
+	if res, err = s.exchange(ctx, s.request(r, t, local, *c, credentials)); err == nil {
+		c.cseq++
+	}
+	return res, err
 }
 
 func (s *sender) exchange(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
@@ -63,11 +76,11 @@ func (s *sender) exchange(ctx context.Context, req *sipmsg.Request) (*sipmsg.Res
 	return res, err
 }
 
-// request builds a NOTIFY outside any dialog.
-func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, try attempt) *sipmsg.Request {
+// request builds a NOTIFY outside any dialog, with credentials when there are any.
+func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, c call, credentials sipmsg.Header) *sipmsg.Request {
 	req := sipmsg.NewRequest(sipmsg.NOTIFY, stackURI(t.uri))
 	via := &sipmsg.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(t.transport)}
-	via.Params.Add("branch", sipmsg.GenerateBranchN(24))
+	via.Params.Add("branch", c.branch())
 	via.Params.Add("rport", "")
 	if local.IsValid() {
 		via.Host, via.Port = local.Addr().String(), int(local.Port())
@@ -80,12 +93,12 @@ func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, try at
 	req.AppendHeader(&maxForwards)
 	aor := stackURI(aorURI(r.Phone))
 	from := &sipmsg.FromHeader{Address: aor}
-	from.Params.Add("tag", try.tag)
+	from.Params.Add("tag", c.tag)
 	req.AppendHeader(from)
 	req.AppendHeader(&sipmsg.ToHeader{Address: aor})
-	callID := sipmsg.CallIDHeader(try.callID)
+	callID := sipmsg.CallIDHeader(c.id)
 	req.AppendHeader(&callID)
-	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: try.cseq, MethodName: sipmsg.NOTIFY})
+	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: c.cseq, MethodName: sipmsg.NOTIFY})
 	if local.IsValid() {
 		req.AppendHeader(sipmsg.NewHeader("Contact", fmt.Sprintf("<sip:%s;transport=%s>", local, t.transport)))
 	}
@@ -94,8 +107,8 @@ func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, try at
 	if r.ContentType != "" {
 		req.AppendHeader(sipmsg.NewHeader("Content-Type", r.ContentType))
 	}
-	if try.authorization != nil {
-		req.AppendHeader(try.authorization)
+	if credentials != nil {
+		req.AppendHeader(credentials)
 	}
 	req.SetBody(r.Body)
 	req.SetTransport(strings.ToUpper(t.transport))

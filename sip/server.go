@@ -47,6 +47,11 @@ type Store interface {
 	UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error
 	// SaveNotification inserts n, or updates the one with its ID; it fills an empty ID.
 	SaveNotification(ctx context.Context, n *models.Notification) error
+	// SettleNotifications ends those without outcome that replica made before a
+	// time, and any that were made before old.
+	SettleNotifications(ctx context.Context, replica string, before, old time.Time, reason string) error
+	// FetchedSince reports whether a device has fetched a file since then.
+	FetchedSince(ctx context.Context, deviceID string, since time.Time) (bool, error)
 }
 
 // Guard locks out sources that keep presenting wrong credentials.
@@ -57,14 +62,15 @@ type Guard interface {
 
 // Config is what a Server needs.
 type Config struct {
-	Addr          string        // host:port for UDP and TCP, the same port for both; "" = off
-	TLSAddr       string        // host:port for TLS; "" = off
-	TLSCert       string        // PEM file, needed with TLSAddr
-	TLSKey        string        // PEM file, needed with TLSAddr
-	Proxy         string        // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
-	Replica       string        // this server's name, kept with bindings whose connection it holds
-	NotifyTimeout time.Duration // for one NOTIFY and its answer; 0 = 10 s
-	NonceKey      []byte        // secret; servers with the same one accept each other's challenges
+	Addr          string          // host:port for UDP and TCP, the same port for both; "" = off
+	TLSAddr       string          // host:port for TLS; "" = off
+	TLSCert       string          // PEM file, needed with TLSAddr
+	TLSKey        string          // PEM file, needed with TLSAddr
+	Proxy         string          // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
+	Replica       string          // this server's name, kept with bindings whose connection it holds
+	NotifyTimeout time.Duration   // for one NOTIFY and its answer; 0 = 10 s
+	NotifyPauses  []time.Duration // before each repetition of one without success; nil = 5 s and 30 s, empty = none
+	NonceKey      []byte          // secret; servers with the same one accept each other's challenges
 	Store         Store
 	Guard         Guard
 	Log           *slog.Logger

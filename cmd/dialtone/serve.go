@@ -22,6 +22,7 @@ import (
 	"dialtone/provisioner"
 	"dialtone/provisioner/phonehttp"
 	"dialtone/sip"
+	"dialtone/syncjob"
 	"dialtone/templates"
 )
 
@@ -132,6 +133,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
 	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
 	if dir := s.Templates.Dir; dir != "" {
 		g.Go(func() error { return provisioner.NewWatcher(s.files, templates.FS, dir, s.log).Run(ctx) })
@@ -191,11 +193,16 @@ func (s *server) join() error {
 	admin := api.Config{
 		Store: s.store,
 		CheckSync: func(c api.CheckSync) {
-			s.sip.Notify(sip.NotifyRequest{Phone: c.Phone, Event: s.files.SyncEvent(c.Phone, c.Mode), Bindings: c.Bindings})
+			s.sip.Notify(sip.NotifyRequest{
+				Phone: c.Phone, Event: s.files.SyncEvent(c.Phone, c.Mode), Bindings: c.Bindings, Watch: syncjob.Watch,
+			})
 		},
 		AwaitRoom: s.sip.AwaitRoom,
-		Notify: func(p *models.Phone, event, contentType string, body []byte) {
-			s.sip.Notify(sip.NotifyRequest{Phone: p, Event: event, ContentType: contentType, Body: body})
+		Notify: func(n api.Notice) {
+			s.sip.Notify(sip.NotifyRequest{
+				Phone: n.Phone, Event: n.Event, ContentType: n.ContentType, Body: n.Body, Bindings: n.Bindings,
+				Watch: syncjob.WatchOf(n.Event),
+			})
 		},
 		Background: s.later.add,
 		Provision:  s.files.Report,

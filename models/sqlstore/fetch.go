@@ -74,6 +74,17 @@ func (s *Store) LastFetches(ctx context.Context, deviceID string) ([]models.Fetc
 	return convert(rows, fetch)
 }
 
+// cameBack is what shows that a phone has fetched something: not that it asked
+// for what it does not need, or in vain.
+const cameBack = "method = 'GET' AND status < 400"
+
+// FetchedSince reports whether a device has fetched a file at that time or
+// later.
+func (s *Store) FetchedSince(ctx context.Context, deviceID string, since time.Time) (bool, error) {
+	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).Where("device_id = ? AND fetched >= ? AND "+cameBack, deviceID, millis(since)))
+	return has, storeErr("fetched since", err)
+}
+
 // LastFirmware is the version that the device told last, with whatever request;
 // "" when none is on record.
 func (s *Store) LastFirmware(ctx context.Context, deviceID string) (string, error) {

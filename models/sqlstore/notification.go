@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"gorm.io/gorm/clause"
 
@@ -12,45 +13,56 @@ import (
 // A syncItemRow is one NOTIFY to one contact. JobID stays NULL for those that
 // were asked for singly.
 type syncItemRow struct {
-	ID        string `gorm:"primaryKey"`
-	JobID     *string
-	AccountID string
-	DeviceID  string
-	AOR       string `gorm:"column:aor"`
-	Contact   string
-	Event     string
-	State     string
-	Code      int
-	Reason    string
-	Created   int64
-	Finished  *int64
+	ID          string `gorm:"primaryKey"`
+	JobID       *string
+	AccountID   string
+	DeviceID    string
+	AOR         string `gorm:"column:aor"`
+	Contact     string
+	Event       string
+	Replica     string
+	State       string
+	Code        int
+	Reason      string
+	Attempts    int
+	Created     int64
+	NextAttempt *int64
+	Finished    *int64
+	WatchUntil  *int64
+	Fetched     *int64
+	Registered  *int64
 }
 
 func (syncItemRow) TableName() string { return "sync_items" }
 
 // SaveNotification stores a notification, or its new state when its ID is
-// known already. It fills the ID when empty.
+// known already; when it was created and what the phone did since stay then. It
+// fills the ID when empty.
 func (s *Store) SaveNotification(ctx context.Context, n *models.Notification) error {
 	n.ID = cmp.Or(n.ID, models.NewID())
 	row := syncItemRow{
-		ID:        n.ID,
-		AccountID: n.AccountID,
-		DeviceID:  n.DeviceID,
-		AOR:       clip(n.AOR, 320),
-		Contact:   clip(n.Contact, 1024),
-		Event:     clip(n.Event, 255),
-		State:     n.State,
-		Code:      n.Code,
-		Reason:    clip(n.Reason, 255),
-		Created:   millis(n.Created),
-	}
-	if !n.Finished.IsZero() {
-		finished := millis(n.Finished)
-		row.Finished = &finished
+		ID:          n.ID,
+		JobID:       optional(n.JobID),
+		AccountID:   n.AccountID,
+		DeviceID:    n.DeviceID,
+		AOR:         clip(n.AOR, 320),
+		Contact:     clip(n.Contact, 1024),
+		Event:       clip(n.Event, 255),
+		Replica:     clip(n.Replica, 64),
+		State:       n.State,
+		Code:        n.Code,
+		Reason:      clip(n.Reason, 255),
+		Attempts:    n.Attempts,
+		Created:     millis(n.Created),
+		NextAttempt: optionalMillis(n.Next),
+		Finished:    optionalMillis(n.Finished),
+		WatchUntil:  optionalMillis(n.WatchUntil),
 	}
 	err := s.writer.WithContext(ctx).Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"state", "code", "reason", "finished"}),
+		Columns: []clause.Column{{Name: "id"}},
+		DoUpdates: clause.AssignmentColumns([]string{
+			"contact", "replica", "state", "code", "reason", "attempts", "next_attempt", "finished", "watch_until",
+		}),
 	}).Create(&row).Error
 	return storeErr("save notification", err)
 }
@@ -66,21 +78,54 @@ func (s *Store) Notifications(ctx context.Context, deviceID string, limit int) (
 	return convert(rows, notification)
 }
 
+// SettleNotifications gives those notifications an outcome that a server has
+// left without one: all of replica from before its start, and those of any
+// server that are older than a NOTIFY may be.
+func (s *Store) SettleNotifications(ctx context.Context, replica string, started, old time.Time, reason string) error {
+	err := s.writer.WithContext(ctx).Model(&syncItemRow{}).
+		Where("state IN ? AND ((replica = ? AND created < ?) OR created < ?)",
+			[]string{models.NotifyQueued, models.NotifyRetrying}, clip(replica, 64), millis(started), millis(old)).
+		Updates(map[string]any{
+			"state": models.NotifyTimeout, "reason": reason, "next_attempt": nil, "finished": millis(s.now()),
+		}).Error
+	return storeErr("settle notifications", err)
+}
+
 func notification(row syncItemRow) (models.Notification, error) {
-	n := models.Notification{
-		ID:        row.ID,
-		AccountID: row.AccountID,
-		DeviceID:  row.DeviceID,
-		AOR:       row.AOR,
-		Contact:   row.Contact,
-		Event:     row.Event,
-		State:     row.State,
-		Code:      row.Code,
-		Reason:    row.Reason,
-		Created:   fromMillis(row.Created),
+	return models.Notification{
+		ID:         row.ID,
+		JobID:      text(row.JobID),
+		AccountID:  row.AccountID,
+		DeviceID:   row.DeviceID,
+		AOR:        row.AOR,
+		Contact:    row.Contact,
+		Event:      row.Event,
+		Replica:    row.Replica,
+		State:      row.State,
+		Code:       row.Code,
+		Reason:     row.Reason,
+		Attempts:   row.Attempts,
+		Created:    fromMillis(row.Created),
+		Next:       timeOf(row.NextAttempt),
+		Finished:   timeOf(row.Finished),
+		WatchUntil: timeOf(row.WatchUntil),
+		Fetched:    timeOf(row.Fetched),
+		Registered: timeOf(row.Registered),
+	}, nil
+}
+
+// optionalMillis stores the zero time as NULL.
+func optionalMillis(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
 	}
-	if row.Finished != nil {
-		n.Finished = fromMillis(*row.Finished)
+	ms := millis(t)
+	return &ms
+}
+
+func timeOf(ms *int64) time.Time {
+	if ms == nil {
+		return time.Time{}
 	}
-	return n, nil
+	return fromMillis(*ms)
 }
