@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/flosch/pongo2/v6"
@@ -42,9 +43,12 @@ func init() {
 type budget struct {
 	steps int
 	at    *pongo2.Token // of the last step
-	out   bytes.Buffer
+	out   *bytes.Buffer
 	spent error // what ended the rendering: through macros the engine hands on no more than its text
 }
+
+// buffers are used again: files are about as long as those before them.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Write panics when a file grows beyond all reason: the engine ignores errors
 // of the writer.

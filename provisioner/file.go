@@ -46,7 +46,7 @@ func (c *Catalog) templateAndView(rule *FileRule, in viewInput) (string, view, e
 	if template == "" {
 		return "", nil, &FileError{File: path.Join(in.model.Brand, rule.Template), Reason: "there is no such template"}
 	}
-	return template, newView(in, formats[rule.Format].escape), nil
+	return template, newView(in, c.templates.needs[template], formats[rule.Format].escape), nil
 }
 
 func newFile(name string, rule *FileRule, body []byte) File {

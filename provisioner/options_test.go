@@ -177,7 +177,7 @@ func TestCommonView(t *testing.T) {
 	b := loadAcme(t, nil).brands["acme"]
 	in := b.commonInput(phone.Account, modelKey{})
 	in.now = sampleNow
-	v := newView(in, func(s string) string { return s })
+	v := wholeView(in)
 	for path, want := range map[string]any{"lines": []any{}, "keys.line": []any{}, "security.admin_password": "", "security.user_password": "",
 		"server.username": "", "device": view{}, "owner": view{}} {
 		if diff := cmp.Diff(want, member(t, v, path)); diff != "" {

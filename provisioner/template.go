@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -44,8 +45,9 @@ var allowedFilters = []string{
 type templateTree struct {
 	files  map[string]string // path -> text of every template file
 	codes  map[string][]code
-	reads  [][]string // every variable read, with its members
-	exact  bool       // phone.firmware is among them, not only its generation
+	reads  [][]string          // every variable read, with its members
+	needs  map[string][]string // which parts of the view a file reads, with all that it uses
+	exact  bool                // phone.firmware is among them, not only its generation
 	parsed map[string]*pongo2.Template
 
 	marking sync.Once // of those below
@@ -61,9 +63,13 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if t.codes, t.reads, err = checkTemplates(t.files); err != nil {
+	checked, err := checkTemplates(t.files)
+	if err != nil {
 		return nil, err
+	}
+	t.codes, t.needs = checked.codes, checked.graph.needs()
+	for _, r := range checked.graph.reads {
+		t.reads = append(t.reads, r.path)
 	}
 	t.exact = slices.ContainsFunc(t.reads, func(path []string) bool {
 		return path[0] == "phone" && (len(path) < 2 || path[1] != "generation")
@@ -197,8 +203,12 @@ func templateError(file string, err error) *FileError {
 // render executes a template. The view holds only plain values; the budget is
 // laid beside them.
 func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
-	b := &budget{}
+	b := &budget{out: buffers.Get().(*bytes.Buffer)}
 	view[budgetName] = b
+	defer func() {
+		b.out.Reset()
+		buffers.Put(b.out)
+	}()
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -214,5 +224,5 @@ func (t *templateTree) render(file string, view map[string]any) (body []byte, er
 		located.Column = 0 // counted in a text with steps
 		return nil, located
 	}
-	return b.out.Bytes(), b.spent
+	return bytes.Clone(b.out.Bytes()), b.spent
 }

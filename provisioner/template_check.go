@@ -10,10 +10,15 @@ import (
 	"dialtone/internal/nearest"
 )
 
+// checkedTemplates are templates that can be parsed.
+type checkedTemplates struct {
+	codes map[string][]code // by file
+	graph *graph
+}
+
 // checkTemplates finds, before the engine sees anything, what would kill the
 // process (cycles) and what the engine would silently ignore (unknown names).
-// It gives the codes of every file, and the variables that they read.
-func checkTemplates(files map[string]string) (map[string][]code, [][]string, error) {
+func checkTemplates(files map[string]string) (checkedTemplates, error) {
 	g := &graph{files: files, units: map[string]*unit{}, locals: map[string]bool{}}
 	scanned := map[string][]code{}
 	var problems []error
@@ -32,11 +37,7 @@ func checkTemplates(files map[string]string) (map[string][]code, [][]string, err
 		problems = append(problems, g.checkUses()...)
 		problems = append(problems, g.checkCycles()...)
 	}
-	var reads [][]string
-	for _, r := range g.reads {
-		reads = append(reads, r.path)
-	}
-	return scanned, reads, errors.Join(problems...)
+	return checkedTemplates{scanned, g}, errors.Join(problems...)
 }
 
 // A unit is a template file or one of its macros: what can call itself.
@@ -370,6 +371,38 @@ func (g *graph) checkReads() []error {
 		}
 	}
 	return problems
+}
+
+// needs are the parts of the view that each file reads, and all that it
+// includes, extends and imports.
+func (g *graph) needs() map[string][]string {
+	own, uses := map[string][]string{}, map[string][]string{}
+	for _, r := range g.reads {
+		if name := r.path[0]; viewParts[name] != nil {
+			own[r.file] = append(own[r.file], name)
+		}
+	}
+	for _, u := range g.units {
+		for _, use := range u.uses {
+			file, _, _ := strings.Cut(use.unit, "#")
+			uses[u.file] = append(uses[u.file], file)
+		}
+	}
+	needs := map[string][]string{}
+	for file := range g.files {
+		seen := []string{file}
+		for i := 0; i < len(seen); i++ {
+			needs[file] = append(needs[file], own[seen[i]]...)
+			for _, used := range uses[seen[i]] {
+				if !slices.Contains(seen, used) {
+					seen = append(seen, used)
+				}
+			}
+		}
+		slices.Sort(needs[file])
+		needs[file] = slices.Compact(needs[file])
+	}
+	return needs
 }
 
 // checkUses finds what is included, imported or called and is not there.

@@ -35,7 +35,12 @@ func sampleView(t *testing.T, s sample) view {
 	in.firmware = "86.1"
 	in.phonebook = phonebookEntries(s.users)
 	in.server = server{URL: sampleFolder, Username: "001122334455", Password: phone.Device.HTTPPassword}
-	return newView(in, func(s string) string { return s })
+	return wholeView(in)
+}
+
+// wholeView is what a template sees that reads everything.
+func wholeView(in viewInput) view {
+	return newView(in, sortedKeys(viewParts), func(s string) string { return s })
 }
 
 // A view has the variables of the table, and no others, each of its type.

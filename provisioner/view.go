@@ -35,36 +35,53 @@ type viewInput struct {
 	firmware string // version that the phone has, "" = not known
 
 	phonebook []phonebookEntry // only for files with the phonebook in them
+
+	placed []lineKey           // set by newView, as the next
+	escape func(string) string // of the file's format
 }
 
-// newView lays out the input for templates and escapes it.
-func newView(in viewInput, escape func(string) string) view {
-	placed := in.placedKeys()
-	v := view{
-		"device":       in.deviceView(),
-		"account":      documentView(in.account.ID, in.account.Document),
-		"owner":        in.ownerView(),
-		"lines":        in.linesView(placed),
-		"unused_lines": in.unusedLinesView(),
-		"codecs":       in.codecsView(in.settings.document),
-		"video_codecs": in.videoCodecsView(in.settings.document),
-		"time":         in.timeView(),
-		"language":     in.brand.language(in.settings.document.Text("language")),
-		"keys":         in.keysView(placed),
-		"codes":        in.codesView(),
-		"server":       in.serverView(),
-		"model":        in.modelView(),
-		"phone":        view{"firmware": in.firmware, "generation": in.brand.generationOf(in.firmware)},
-		"phonebook":    in.phonebookView(),
-		"security":     in.securityView(),
-		"web":          view{"enabled": in.settings.document.Flag("provision.web_ui", true)},
-		"logs":         in.logsView(),
-		"network":      in.networkView(),
-		"dialplan":     in.dialplanView(),
-		"firmware":     view{"url": in.asset(in.settings.document.Text("provision.firmware"))},
-		"assets":       in.assetsView(),
+// newView lays out those parts of the input that a template reads, and escapes
+// them.
+func newView(in viewInput, names []string, escape func(string) string) view {
+	in.placed, in.escape = in.placedKeys(), escape
+	v := view{}
+	for _, name := range names {
+		v[name] = viewParts[name](in)
+		if name != keysPart {
+			v[name] = escapeValue(v[name], escape)
+		}
 	}
-	return escapeValue(v, escape).(view)
+	return v
+}
+
+// keysPart is the one part that comes escaped: there may be hundreds of keys,
+// and to walk over them again would take as long as all else.
+const keysPart = "keys"
+
+// viewParts make what a view can have, by its name.
+var viewParts = map[string]func(viewInput) any{
+	"device":       func(in viewInput) any { return in.deviceView() },
+	"account":      func(in viewInput) any { return documentView(in.account.ID, in.account.Document) },
+	"owner":        func(in viewInput) any { return in.ownerView() },
+	"lines":        func(in viewInput) any { return in.linesView() },
+	"unused_lines": func(in viewInput) any { return in.unusedLinesView() },
+	"codecs":       func(in viewInput) any { return in.codecsView(in.settings.document) },
+	"video_codecs": func(in viewInput) any { return in.videoCodecsView(in.settings.document) },
+	"time":         func(in viewInput) any { return in.timeView() },
+	"language":     func(in viewInput) any { return in.brand.language(in.settings.document.Text("language")) },
+	keysPart:       func(in viewInput) any { return in.keysView() },
+	"codes":        func(in viewInput) any { return in.codesView() },
+	"server":       func(in viewInput) any { return in.serverView() },
+	"model":        func(in viewInput) any { return in.modelView() },
+	"phone":        func(in viewInput) any { return in.phoneView() },
+	"phonebook":    func(in viewInput) any { return in.phonebookView() },
+	"security":     func(in viewInput) any { return in.securityView() },
+	"web":          func(in viewInput) any { return in.webView() },
+	"logs":         func(in viewInput) any { return in.logsView() },
+	"network":      func(in viewInput) any { return in.networkView() },
+	"dialplan":     func(in viewInput) any { return in.dialplanView() },
+	"firmware":     func(in viewInput) any { return in.firmwareView() },
+	"assets":       func(in viewInput) any { return in.assetsView() },
 }
 
 // escapeValue escapes every string and turns JSON numbers into ints, in place.
@@ -148,9 +165,9 @@ func (in viewInput) ownerView() view {
 	return out
 }
 
-func (in viewInput) linesView(placed []lineKey) []any {
+func (in viewInput) linesView() []any {
 	lineKeys := map[int]int{} // by line
-	for _, k := range placed {
+	for _, k := range in.placed {
 		if k.Type == models.KeyLine {
 			lineKeys[k.Line]++
 		}
@@ -299,19 +316,19 @@ func (r changeRule) view() view {
 }
 
 // keysView has the keys beside the screen and those of expansion modules, which
-// go on counting where the phone ends.
-func (in viewInput) keysView(placed []lineKey) view {
+// go on counting where the phone ends. All texts are escaped.
+func (in viewInput) keysView() view {
 	s, rules, m := in.settings, in.brand.Keys, in.model
 	own, modules := []any{}, []any{}
-	if placed != nil {
+	if in.placed != nil {
 		pickup := featureCode(s.document, codePickup)
-		own = keyViews(placed[:m.LineKeys], pickup)
-		for keys := range slices.Chunk(placed[m.LineKeys:], max(m.ExpansionKeys, 1)) {
-			modules = append(modules, view{"module": len(modules) + 1, "keys": keyViews(keys, pickup)})
+		own = keyViews(in.placed[:m.LineKeys], pickup, in.escape)
+		for keys := range slices.Chunk(in.placed[m.LineKeys:], max(m.ExpansionKeys, 1)) {
+			modules = append(modules, view{"module": len(modules) + 1, "keys": keyViews(keys, pickup, in.escape)})
 		}
 	}
 	ofType := map[string]int{}
-	return view{"combo": rules.Combo.view(s.combos, ofType), "feature": rules.Feature.view(s.features, ofType), "line": own, "expansion": modules}
+	return view{"combo": rules.Combo.view(s.combos, ofType, in.escape), "feature": rules.Feature.view(s.features, ofType, in.escape), "line": own, "expansion": modules}
 }
 
 // placedKeys are the keys of a device, with those of its modules.
@@ -322,28 +339,40 @@ func (in viewInput) placedKeys() []lineKey {
 	return in.brand.Keys.placeKeys(in.settings.combos, in.settings.features, in.model.Keys())
 }
 
-func keyViews(keys []lineKey, pickup string) []any {
+func keyViews(keys []lineKey, pickup string, escape func(string) string) []any {
 	list := make([]any, len(keys))
 	for i, k := range keys {
 		user, code := k.Type == models.KeyPresence, ""
 		if monitored, _, _ := strings.Cut(k.Value, "@"); user && pickup != "" {
 			code = pickup + monitored
 		}
-		list[i] = view{"position": i + 1, "overall": k.Position, "type": k.Type, "code": k.Code, "value": k.Value, "label": k.Label,
-			"nth": k.Nth, "nth_of_code": k.OfCode, "line": k.Line, "user": user, "pickup": code}
+		list[i] = view{"position": i + 1, "overall": k.Position, "type": escape(k.Type), "code": escape(k.Code), "value": escape(k.Value),
+			"label": escape(k.Label), "nth": k.Nth, "nth_of_code": k.OfCode, "line": k.Line, "user": user, "pickup": escape(code)}
 	}
 	return list
 }
 
 // view is the keys as stored; ofType counts them on, by type.
-func (r KeyRule) view(keys []key, ofType map[string]int) []any {
+func (r KeyRule) view(keys []key, ofType map[string]int, escape func(string) string) []any {
 	out := []any{}
 	for _, k := range keys {
 		ofType[k.Type]++
-		out = append(out, view{"number": k.Number, "position": r.First + k.Number, "type": k.Type, "code": r.Codes[k.Type],
-			"value": k.Value, "label": k.Label, "line": k.Line, "nth_of_type": ofType[k.Type]})
+		out = append(out, view{"number": k.Number, "position": r.First + k.Number, "type": escape(k.Type), "code": escape(r.Codes[k.Type]),
+			"value": escape(k.Value), "label": escape(k.Label), "line": k.Line, "nth_of_type": ofType[k.Type]})
 	}
 	return out
+}
+
+func (in viewInput) phoneView() view {
+	return view{"firmware": in.firmware, "generation": in.brand.generationOf(in.firmware)}
+}
+
+func (in viewInput) webView() view {
+	return view{"enabled": in.settings.document.Flag("provision.web_ui", true)}
+}
+
+func (in viewInput) firmwareView() view {
+	return view{"url": in.asset(in.settings.document.Text("provision.firmware"))}
 }
 
 func (in viewInput) serverView() view {
