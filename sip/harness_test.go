@@ -41,6 +41,7 @@ type office struct {
 	clock   *fakeClock
 	log     *syncbuf.Buffer
 	account *models.Account
+	config  sip.Config
 	stop    func() error // ends Run and returns what it returned
 }
 
@@ -61,25 +62,8 @@ func open(t *testing.T, change func(*sip.Config)) *office {
 	if change != nil {
 		change(&cfg)
 	}
-	var err error
-	if o.Server, err = sip.New(cfg); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.Listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	result := make(chan error, 1)
-	go func() { result <- o.Run(ctx) }()
-	o.stop = sync.OnceValue(func() error {
-		cancel()
-		select {
-		case err := <-result:
-			return err
-		case <-time.After(patience):
-			return errors.New("Run did not return")
-		}
-	})
+	o.config = cfg
+	o.start(t)
 	t.Cleanup(func() {
 		if err := o.stop(); err != nil {
 			t.Errorf("Run: %v", err)
@@ -94,6 +78,41 @@ func open(t *testing.T, change func(*sip.Config)) *office {
 		}
 	})
 	return o
+}
+
+// start runs a server.
+func (o *office) start(t *testing.T) {
+	t.Helper()
+	var err error
+	if o.Server, err = sip.New(o.config); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	result := make(chan error, 1)
+	server := o.Server
+	go func() { result <- server.Run(ctx) }()
+	o.stop = sync.OnceValue(func() error {
+		cancel()
+		select {
+		case err := <-result:
+			return err
+		case <-time.After(patience):
+			return errors.New("Run did not return")
+		}
+	})
+}
+
+// restart stops the server and starts it again at the same address.
+func (o *office) restart(t *testing.T) {
+	t.Helper()
+	o.config.Addr = o.Addrs().UDP.String()
+	if err := o.stop(); err != nil {
+		t.Fatal(err)
+	}
+	o.start(t)
 }
 
 var discard = slog.New(slog.DiscardHandler)

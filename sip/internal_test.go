@@ -35,6 +35,10 @@ func (s *scriptedStore) RealmAccount(context.Context, string) (*models.Account, 
 	return nil, models.ErrNotFound
 }
 
+func (s *scriptedStore) ReplicaBindings(context.Context, string, string, models.Binding, int) ([]models.Binding, error) {
+	return nil, nil
+}
+
 func (s *scriptedStore) Bindings(context.Context, string) ([]models.Binding, error) {
 	return s.bindings()
 }

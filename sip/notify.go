@@ -43,6 +43,9 @@ func (s *sender) send(ctx context.Context, r NotifyRequest, t target, c *call) (
 	if t.err != nil {
 		return nil, t.err
 	}
+	if !s.sockets.reaches(t) {
+		return nil, errNoConnection
+	}
 	local, err := s.local(ctx, t)
 	if err != nil {
 		return nil, err

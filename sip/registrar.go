@@ -28,8 +28,8 @@ const (
 	maxBindings  = 10 // contacts of one AOR; another one is refused with 403
 	maxPath      = 8  // Path values of one REGISTER
 	maxURI       = 512
-	maxName      = 255 // Call-ID, User-Agent, instance
-	maxPathValue = 1024
+	maxName      = 255  // Call-ID, User-Agent, instance
+	maxPathBytes = 2048 // all Path values of one REGISTER
 )
 
 // registrar keeps the location of phones (RFC 3261, section 10).
@@ -43,6 +43,9 @@ type registrar struct {
 	uses       *digestauth.Uses
 	offers     *offers
 	noPassword models.Secret // random: what nobody knows
+
+	// keep is told of the connection that a phone is registered over, and until when.
+	keep func(transport string, peer netip.AddrPort, until time.Time)
 }
 
 func newRegistrar(cfg Config) *registrar {
@@ -56,6 +59,7 @@ func newRegistrar(cfg Config) *registrar {
 		uses:       digestauth.NewUses(repeatTime, cfg.Now),
 		offers:     newOffers(cfg.Store),
 		noPassword: models.NewToken(),
+		keep:       func(string, netip.AddrPort, time.Time) {},
 	}
 }
 
@@ -71,6 +75,13 @@ func (r *registrar) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Res
 	}
 	for _, path := range reg.path {
 		res.AppendHeader(sipmsg.NewHeader("Path", path))
+	}
+	res.AppendHeader(sipmsg.NewHeader("Supported", strings.Join(supportedExtensions, ", ")))
+	if reg.outbound {
+		res.AppendHeader(sipmsg.NewHeader("Require", extensionOutbound))
+	}
+	if reg.outbound && reg.transport != transportUDP && len(reg.path) == 0 {
+		res.AppendHeader(sipmsg.NewHeader("Flow-Timer", strconv.Itoa(flowTimer)))
 	}
 	return res
 }
@@ -146,6 +157,11 @@ func (r *registrar) update(ctx context.Context, caller *caller, reg *registratio
 	if err != nil {
 		return nil, err
 	}
+	for _, b := range remaining {
+		if b.Transport == reg.transport && b.Received == reg.received {
+			r.keep(b.Transport, b.Received, b.Expires)
+		}
+	}
 	r.log.InfoContext(ctx, "registered", "aor", phone.AOR(), "device", phone.Device.ID, "account", phone.Account.ID,
 		"remote", reg.received.String(), "transport", reg.transport, "contacts", len(remaining))
 	return remaining, nil
@@ -191,6 +207,7 @@ type registration struct {
 	userAgent   string
 	received    netip.AddrPort // where it came from
 	transport   string
+	outbound    bool     // its flow is kept as RFC 5626 says
 	digest      [16]byte // tells it from other requests, as far as they can do harm
 }
 
@@ -227,7 +244,8 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 	if reg.user == "" || len(reg.user) > maxName || !isClean(reg.user) || !isHost(reg.realm) || !isClean(reg.callID) {
 		return nil, badRequest("Bad To or Call-ID")
 	}
-	if unsupported := unsupportedExtensions(headerValues(req, "require")); len(unsupported) > 0 {
+	required := optionTags(headerValues(req, "require"))
+	if unsupported := slices.DeleteFunc(slices.Clone(required), isSupported); len(unsupported) > 0 {
 		return nil, refuse(sipmsg.StatusBadExtension, "Bad Extension",
 			sipmsg.NewHeader("Unsupported", strings.Join(unsupported, ", ")))
 	}
@@ -240,6 +258,12 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 	}
 	if reg.path, err = parsePath(headerValues(req, "path")); err != nil {
 		return nil, badRequest("Bad Path")
+	}
+	if asked := append(required, optionTags(headerValues(req, "supported", "k"))...); slices.Contains(asked, extensionOutbound) {
+		reg.outbound = reg.isFlow(len(req.GetHeaders("via")))
+	}
+	if !reg.outbound && slices.Contains(required, extensionOutbound) {
+		return nil, errFirstHop
 	}
 	return reg, nil
 }
@@ -256,16 +280,34 @@ func requestDigest(req *sipmsg.Request) [16]byte {
 	return [16]byte(hash.Sum(nil))
 }
 
-func unsupportedExtensions(require []string) []string {
-	var unknown []string
-	for _, value := range require {
+// optionTags splits headers that list extensions.
+func optionTags(values []string) []string {
+	var tags []string
+	for _, value := range values {
 		for tag := range strings.SplitSeq(value, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && !strings.EqualFold(tag, supportedExtensions) {
-				unknown = append(unknown, tag)
+			if tag = strings.ToLower(strings.TrimSpace(tag)); tag != "" {
+				tags = append(tags, tag)
 			}
 		}
 	}
-	return unknown
+	return tags
+}
+
+func isSupported(tag string) bool { return slices.Contains(supportedExtensions, tag) }
+
+// isFlow reports whether a phone that asks for it can have its flow kept: it
+// names itself and the flow, and is our neighbour or that of a proxy which keeps
+// flows, too (RFC 5626, section 6).
+func (reg *registration) isFlow(vias int) bool {
+	if !slices.ContainsFunc(reg.contacts, func(c contact) bool { return c.regID > 0 && c.expires != 0 }) {
+		return false
+	}
+	if len(reg.path) == 0 {
+		return vias == 1
+	}
+	firstHop, err := parseHop(reg.path[len(reg.path)-1])
+	_, keepsFlows := firstHop.params["ob"]
+	return err == nil && keepsFlows
 }
 
 func dropControl(r rune) rune {
@@ -353,11 +395,13 @@ func parsePath(values []string) ([]string, error) {
 	if len(path) > maxPath {
 		return nil, fmt.Errorf("%w path: more than %d values", models.ErrInvalid, maxPath)
 	}
+	size := 0
 	for _, value := range path {
 		if _, err := parseAddress(value); err != nil {
 			return nil, err
 		}
-		if len(value) > maxPathValue || !isClean(value) || unquotedIndex(value, '<') < 0 {
+		size += len(value)
+		if size > maxPathBytes || !isClean(value) || unquotedIndex(value, '<') < 0 {
 			return nil, fmt.Errorf("%w path value", models.ErrInvalid)
 		}
 	}

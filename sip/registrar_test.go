@@ -436,10 +436,10 @@ func TestRepeatedAfterFailure(t *testing.T) {
 		t.Fatalf("got %v, want 503", res)
 	}
 	o.faults.readOnly.Store(false)
-	w.send(t, datagram)
-	if res := w.read(t); res.code() != 200 || len(o.bindings(t, ann)) != 1 {
-		t.Errorf("got %v, want 200 and a contact", res)
-	}
+	eventually(t, "200 and a contact", func() bool { // once its transaction has ended
+		w.send(t, datagram)
+		return w.read(t).code() == 200 && len(o.bindings(t, ann)) == 1
+	})
 }
 
 func TestKnownByAddress(t *testing.T) {

@@ -14,12 +14,19 @@ import (
 )
 
 const (
-	sipVersion          = "SIP/2.0"
-	allowedMethods      = "REGISTER, OPTIONS"
-	supportedExtensions = "path"
+	sipVersion     = "SIP/2.0"
+	allowedMethods = "REGISTER, OPTIONS"
 
-	retryAfter = 30 // seconds, in every 503
+	extensionOutbound = "outbound" // RFC 5626
+	extensionPath     = "path"     // RFC 3327
+
+	retryAfter = 30  // seconds, in every 503
+	flowTimer  = 120 // seconds without a keep-alive after which a phone's connection may be given up
 )
+
+var supportedExtensions = []string{extensionPath, extensionOutbound}
+
+const statusFirstHop = 439 // RFC 5626, section 11.6
 
 // A refusalError is a request that gets another answer than 200.
 type refusalError struct {
@@ -50,6 +57,7 @@ var (
 	errVersion       = refuse(sipmsg.StatusVersionNotSupported, "Version Not Supported")
 	errNoTransaction = refuse(sipmsg.StatusCallTransactionDoesNotExists, "Transaction Does Not Exist")
 	errMethod        = refuse(sipmsg.StatusMethodNotAllowed, "Method Not Allowed", sipmsg.NewHeader("Allow", allowedMethods))
+	errFirstHop      = refuse(statusFirstHop, "First Hop Lacks Outbound Support")
 	errTooBrief      = refuse(sipmsg.StatusIntervalToBrief, "Interval Too Brief", sipmsg.NewHeader("Min-Expires", strconv.Itoa(minExpires)))
 )
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -42,6 +43,9 @@ type Store interface {
 	RealmAccount(ctx context.Context, realm string) (*models.Account, error)
 	// Bindings lists a device's live bindings, newest first.
 	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
+	// ReplicaBindings lists, in a steady order, at most limit live bindings of a
+	// transport that a server took, from the one that follows after.
+	ReplicaBindings(ctx context.Context, replica, transport string, after models.Binding, limit int) ([]models.Binding, error)
 	// UpdateBindings lets change decide what remains of a device's live
 	// bindings, atomically. An error of change is passed through and writes nothing.
 	UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error
@@ -70,11 +74,16 @@ type Config struct {
 	Replica       string          // this server's name, kept with bindings whose connection it holds
 	NotifyTimeout time.Duration   // for one NOTIFY and its answer; 0 = 10 s
 	NotifyPauses  []time.Duration // before each repetition of one without success; nil = 5 s and 30 s, empty = none
-	NonceKey      []byte          // secret; servers with the same one accept each other's challenges
-	Store         Store
-	Guard         Guard
-	Log           *slog.Logger
-	Now           func() time.Time // nil = time.Now
+
+	PingEvery      time.Duration  // between two OPTIONS to each UDP contact that registered here; 0 = none
+	MaxConnections int            // TCP and TLS together; 0 = 20,000
+	Exempt         []netip.Prefix // networks that may have more than their share of these
+
+	NonceKey []byte // secret; servers with the same one accept each other's challenges
+	Store    Store
+	Guard    Guard
+	Log      *slog.Logger
+	Now      func() time.Time // nil = time.Now
 }
 
 // A Server is the SIP side of Dialtone: New, Listen, Run.
@@ -85,6 +94,7 @@ type Server struct {
 	sockets   *sockets
 	registrar *registrar
 	notifier  *notifier
+	pinger    *pinger
 	slots     *semaphore.Weighted // one for each request being handled
 	tagKey    []byte
 }
@@ -123,12 +133,15 @@ func New(cfg Config) (*Server, error) {
 		cfg:       cfg,
 		log:       cfg.Log,
 		stack:     stack,
-		sockets:   &sockets{log: cfg.Log},
+		sockets:   &sockets{log: cfg.Log, connections: newConnections(cfg)},
 		registrar: newRegistrar(cfg),
 		slots:     semaphore.NewWeighted(maxRequests),
 		tagKey:    randomKey(),
 	}
-	s.notifier = newNotifier(cfg, proxy, &sender{client: client, sockets: s.sockets})
+	s.registrar.keep = s.sockets.connections.keep
+	send := &sender{client: client, sockets: s.sockets}
+	s.notifier = newNotifier(cfg, proxy, send)
+	s.pinger = &pinger{store: cfg.Store, log: cfg.Log, every: cfg.PingEvery, replica: cfg.Replica, sender: send, stack: stack}
 	return s, nil
 }
 
@@ -172,6 +185,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stack.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) { s.serve(work, req, tx) })
 	group, ctx := errgroup.WithContext(ctx)
 	s.sockets.serve(ctx, group, s.stack.TransportLayer())
+	group.Go(func() error {
+		s.pinger.run(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		s.notifier.run(ctx) // until ctx ends and the queue is drained
 		s.finishRequests(work)
@@ -240,7 +257,7 @@ func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Respon
 	case sipmsg.OPTIONS:
 		res := reply(req, sipmsg.StatusOK, "OK")
 		res.AppendHeader(sipmsg.NewHeader("Allow", allowedMethods))
-		res.AppendHeader(sipmsg.NewHeader("Supported", supportedExtensions))
+		res.AppendHeader(sipmsg.NewHeader("Supported", strings.Join(supportedExtensions, ", ")))
 		return res
 	case sipmsg.CANCEL:
 		return refusal(req, errNoTransaction)

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -26,20 +24,18 @@ const (
 )
 
 const (
-	portAttempts  = 20               // at finding a free port for UDP and TCP alike
-	udpBuffer     = 4 << 20          // bytes of datagrams the kernel keeps for us while we are busy
-	maxUDPSources = 1 << 18          // changes of sender between two prunings, see datagrams
-	firstRead     = 30 * time.Second // a new connection must say something by then
-	idleRead      = (maxExpires + 600) * time.Second
-	writeTimeout  = 5 * time.Second // a phone that stops reading its connection
+	portAttempts  = 20      // at finding a free port for UDP and TCP alike
+	udpBuffer     = 4 << 20 // bytes of datagrams the kernel keeps for us while we are busy
+	maxUDPSources = 1 << 18 // changes of sender between two prunings, see datagrams
 )
 
 // sockets are the bound listeners; those that are off are nil.
 type sockets struct {
-	log *slog.Logger
-	udp *datagrams
-	tcp net.Listener
-	tls net.Listener
+	log         *slog.Logger
+	connections *connections
+	udp         *datagrams
+	tcp         net.Listener
+	tls         net.Listener
 }
 
 type listener struct {
@@ -99,7 +95,7 @@ func (s *sockets) tryPair(ctx context.Context, host, port string) error {
 	if err := udp.SetReadBuffer(udpBuffer); err != nil {
 		s.log.WarnContext(ctx, "UDP buffer not enlarged", "err", err)
 	}
-	s.udp, s.tcp = &datagrams{UDPConn: udp, limit: maxUDPSources}, &streams{Listener: tcp, log: s.log}
+	s.udp, s.tcp = &datagrams{UDPConn: udp, limit: maxUDPSources}, s.streams(tcp, transportTCP, nil)
 	return nil
 }
 
@@ -113,9 +109,12 @@ func (s *sockets) openTLS(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return bindError("sip-tls", cfg.TLSAddr, err)
 	}
-	s.tls = tls.NewListener(&streams{Listener: tcp, log: s.log},
-		&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	s.tls = s.streams(tcp, transportTLS, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
 	return nil
+}
+
+func (s *sockets) streams(l net.Listener, transport string, config *tls.Config) *streams {
+	return &streams{Listener: l, transport: transport, tls: config, all: s.connections, log: s.log}
 }
 
 // bindError names service and address once; the system's error repeats the address.
@@ -190,6 +189,16 @@ func (s *sockets) port(transport string) netip.AddrPort {
 	return bound
 }
 
+// reaches reports whether there is a way to a target: over a socket or a new
+// connection always, and otherwise as long as the phone's own connection stands.
+func (s *sockets) reaches(t target) bool {
+	if t.dial || t.transport == transportUDP {
+		return true
+	}
+	peer, err := netip.ParseAddrPort(t.addr)
+	return err == nil && s.connections.has(t.transport, peer, t.since)
+}
+
 // datagrams is the UDP socket as the stack reads it. The stack remembers every
 // sender as long as it reads a socket, so that spoofed senders could fill the
 // memory; datagrams therefore drops what cannot be SIP, and ends the stack's
@@ -225,8 +234,8 @@ func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if n == 0 || !isLetter(b[0]) {
-			continue // keep-alive, STUN, noise
+		if !isDatagram(b[:n]) {
+			continue
 		}
 		if source != d.last {
 			d.sources++
@@ -243,65 +252,4 @@ func (d *datagrams) prune() {
 	time.Sleep(20 * time.Millisecond)
 	name := d.LocalAddr().String()
 	d.stack.Pool(transportUDP).Add(name, &sipmsg.UDPConnection{PacketConn: d, PacketAddr: name, Listener: true})
-}
-
-func isLetter(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
-
-// streams is a TCP listener whose connections have deadlines and which
-// survives passing failures, such as too many open files.
-type streams struct {
-	net.Listener
-	log *slog.Logger
-}
-
-// Accept waits for the next connection.
-func (s *streams) Accept() (net.Conn, error) {
-	for {
-		conn, err := s.Listener.Accept()
-		if err == nil {
-			return &stream{Conn: conn}, nil
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return nil, err
-		}
-		s.log.Error("connection not accepted", "addr", s.Addr().String(), "err", err)
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-// stream is one connection of a phone.
-type stream struct {
-	net.Conn
-	heard  atomic.Bool
-	closed sync.Once
-}
-
-func (s *stream) Read(b []byte) (int, error) {
-	patience := firstRead
-	if s.heard.Load() {
-		patience = idleRead
-	}
-	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return 0, err
-	}
-	n, err := s.Conn.Read(b)
-	if n > 0 {
-		s.heard.Store(true)
-	}
-	return n, err
-}
-
-func (s *stream) Write(b []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	return s.Conn.Write(b)
-}
-
-// Close closes the connection; closing it again does nothing, because the
-// stack does so.
-func (s *stream) Close() error {
-	var err error
-	s.closed.Do(func() { err = s.Conn.Close() })
-	return err
 }

@@ -10,20 +10,26 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/emiago/sipgo"
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
+// dialledIdle is how long a connection that this server opened may be silent.
+const dialledIdle = 10 * time.Minute
+
 // errNoConnection means that a request had to go over a connection which is gone.
 var errNoConnection = errors.New("the phone's connection is gone")
 
 // prepareStack sets what the stack keeps for the whole process: its default
-// logger, which would print messages, and its limit for UDP, which would leave
-// a REGISTER unanswered whose answer lists many contacts.
+// logger, which would print messages; its limit for UDP, which would leave a
+// REGISTER unanswered whose answer lists many contacts; and the buffer that it has
+// for every socket and connection.
 var prepareStack = sync.OnceFunc(func() {
 	sipmsg.SetDefaultLogger(slog.New(slog.DiscardHandler))
 	sipmsg.UDPMTUSize = 1<<16 + 200 // 200 less is the limit
+	sipmsg.TransportBufferReadSize = maxMessage
 })
 
 // parsedHeaders are the headers that transactions need. Everything else stays
@@ -38,14 +44,17 @@ func newAgent(log *slog.Logger) (*sipgo.UserAgent, error) {
 	prepareStack()
 	headers := maps.Clone(sipmsg.DefaultHeadersParser())
 	maps.DeleteFunc(headers, func(name string, _ sipmsg.HeaderParser) bool { return !slices.Contains(parsedHeaders, name) })
+	parser := sipmsg.NewParser(sipmsg.WithHeadersParsers(headers))
+	parser.MaxMessageLength = maxMessage
 	stackLog := stackLogger(log)
 	agent, err := sipgo.NewUA(
-		sipgo.WithUserAgentParser(sipmsg.NewParser(sipmsg.WithHeadersParsers(headers))),
+		sipgo.WithUserAgentParser(parser),
+		sipgo.WithUserAgentDNSResolver(resolver()),
 		sipgo.WithUserAgentTransportLayerOptions(
 			sipmsg.WithTransportLayerLogger(stackLog),
 			sipmsg.WithTransportLayerTransports(sipmsg.TransportsConfig{
-				TCP: &sipmsg.TransportTCP{DialerCreate: dialer},
-				TLS: &sipmsg.TransportTLS{TransportTCP: &sipmsg.TransportTCP{DialerCreate: dialer}},
+				TCP: dialled(),
+				TLS: &sipmsg.TransportTLS{TransportTCP: dialled()},
 			}),
 		),
 		sipgo.WithUserAgentTransactionLayerOptions(
@@ -60,11 +69,17 @@ func newAgent(log *slog.Logger) (*sipgo.UserAgent, error) {
 	return agent, nil
 }
 
+// dialled sets the bounds of connections that this server opens. Those that it
+// accepts have their own, see stream.
+func dialled() *sipmsg.TransportTCP {
+	return &sipmsg.TransportTCP{DialerCreate: dialer, ReadTimeout: dialledIdle, WriteTimeout: writeTimeout}
+}
+
 type dialKey struct{}
 
-// allowDial lets requests with this context open a connection. Without it
-// there is none: a phone behind NAT can only be reached over its own, and an
-// answer must not go wherever a Via says.
+// allowDial lets requests with this context look up names and open a connection.
+// Without it there is none: a phone behind NAT can only be reached over its own,
+// and an answer must not go wherever a Via says.
 func allowDial(ctx context.Context) context.Context { return context.WithValue(ctx, dialKey{}, true) }
 
 func dialer(local net.Addr) net.Dialer {
@@ -75,6 +90,20 @@ func dialer(local net.Addr) net.Dialer {
 				return errNoConnection
 			}
 			return nil
+		},
+	}
+}
+
+// resolver asks name servers for requests that may open a connection, and for
+// nothing that others send.
+func resolver() *net.Resolver {
+	return &net.Resolver{
+		PreferGo: true,
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if ctx.Value(dialKey{}) == nil {
+				return nil, errNoConnection
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
 		},
 	}
 }

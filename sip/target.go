@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+	"time"
 
 	"dialtone/models"
 )
@@ -17,8 +19,9 @@ type target struct {
 	routes    []string // Route header values
 	addr      string   // host:port of the next hop
 	transport string
-	dial      bool  // a connection may be opened; else TCP and TLS use the one that exists
-	err       error // why there is no way, found before sending
+	dial      bool      // a connection may be opened; else TCP and TLS use the one that exists
+	since     time.Time // when the phone registered over that one
+	err       error     // why there is no way, found before sending
 }
 
 // bindingTarget follows the binding's Path when it has one; otherwise the
@@ -26,6 +29,7 @@ type target struct {
 func bindingTarget(b models.Binding, replica string) target {
 	t := target{
 		contact: b.Contact, instance: b.Instance, uri: withoutHeaders(b.Contact), addr: b.Received.String(), transport: b.Transport,
+		since: b.Modified,
 	}
 	if len(b.Path) > 0 {
 		hop, err := parseHop(b.Path[0])

@@ -55,6 +55,9 @@ type Config struct {
 		TLSAddr   string `koanf:"tls_addr"`
 		Registrar string `koanf:"registrar"`
 		Proxy     string `koanf:"proxy"`
+		Ping      string `koanf:"ping"`
+
+		MaxConnections string `koanf:"max_connections"`
 	} `koanf:"sip"`
 	Templates struct {
 		Dir string `koanf:"dir"`
@@ -108,6 +111,8 @@ var settings = []setting{
 	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
+	{"sip.ping", "0", "keep NATs open: OPTIONS to each phone on UDP this often, like 30s; 0 = never"},
+	{"sip.max_connections", "20000", "TCP and TLS connections of phones at once"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
 	{"assets.dir", "", "folder of firmware, logos, ring tones for phones; empty = off"},
 	{"uploads.max_bytes", "4194304", "bytes of logs and other files that one phone may store; 0 = none"},
@@ -231,6 +236,9 @@ func (c Config) check(k *koanf.Koanf) error {
 			return errors.New("phones.url: want http://host[:port] or https://host[:port]")
 		}
 	}
+	if _, _, err := c.sipLimits(); err != nil {
+		return err
+	}
 	if c.Uploads.MaxBytes < 0 {
 		return fmt.Errorf("uploads.max_bytes: want a number of bytes, got %d", c.Uploads.MaxBytes)
 	}
@@ -293,6 +301,16 @@ func (c Config) apiLimits() (perSecond, burst int, err error) {
 	}
 	burst, err = between("limits.api_burst", c.Limits.APIBurst, api.LoginCost, 1_000_000_000)
 	return perSecond, burst, err
+}
+
+// sipLimits are sip.ping and sip.max_connections.
+func (c Config) sipLimits() (ping time.Duration, connections int, err error) {
+	ping, err = time.ParseDuration(c.SIP.Ping)
+	if err != nil || ping != 0 && (ping < 5*time.Second || ping > time.Hour) {
+		return 0, 0, fmt.Errorf("sip.ping: want a time from 5s to 1h, or 0, got %q", c.SIP.Ping)
+	}
+	connections, err = between("sip.max_connections", c.SIP.MaxConnections, 1, 1_000_000)
+	return ping, connections, err
 }
 
 // tokenLives are auth.api_token_life and auth.user_token_life.

@@ -155,9 +155,14 @@ func (s *server) listen(ctx context.Context) error {
 	if perSecond > 0 {
 		s.meter = limit.NewMeter(perSecond, burst, exempt, time.Now)
 	}
+	ping, connections, err := s.sipLimits()
+	if err != nil {
+		return err
+	}
 	s.sip, err = sip.New(sip.Config{
 		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
+		PingEvery: ping, MaxConnections: connections, Exempt: exempt,
 	})
 	if err != nil {
 		return err

@@ -51,6 +51,20 @@ func (s *Store) bindings(db *gorm.DB, deviceID string) ([]models.Binding, error)
 	return convert(rows, binding)
 }
 
+// ReplicaBindings lists live bindings of a transport that a server took, by
+// ascending device, at most limit of them, from the one that follows after.
+func (s *Store) ReplicaBindings(ctx context.Context, replica, transport string, after models.Binding, limit int) ([]models.Binding, error) {
+	var rows []registrationRow
+	err := s.db.WithContext(ctx).
+		Where("device_id >= ? AND (device_id > ? OR binding_key > ?)", after.DeviceID, after.DeviceID, bindingKey(after)).
+		Where("replica = ? AND transport = ? AND expires > ?", replica, transport, millis(s.now())).
+		Order("device_id, binding_key").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, storeErr("bindings of a server", err)
+	}
+	return convert(rows, binding)
+}
+
 // UpdateBindings lets change decide, from a device's live bindings, which ones
 // it has from now on. Updates of one device run one after the other. An error
 // of change is passed through and nothing is written. A device that does not

@@ -578,6 +578,52 @@ func TestPhones(t *testing.T) {
 	})
 }
 
+func TestReplicaBindings(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		var want []string
+		for i := range 7 {
+			d := createDevice(t, s, a.ID, fmt.Sprintf(`{"name":"x","sip":{"username":"u%d"}}`, i))
+			var bindings []models.Binding
+			for _, kind := range []string{"r1 udp 60", "r1 udp 61", "r1 tcp 60", "r2 udp 60", "r1 udp -60"} {
+				var replica, transport string
+				var seconds int
+				if _, err := fmt.Sscan(kind, &replica, &transport, &seconds); err != nil {
+					t.Fatal(err)
+				}
+				bindings = append(bindings, models.Binding{
+					AccountID: a.ID, DeviceID: d.ID, Contact: fmt.Sprintf("sip:u%d@%s.%s.%d", i, replica, transport, seconds),
+					Received: netip.MustParseAddrPort("192.0.2.1:5060"), Transport: transport, Replica: replica,
+					Expires: time.Now().Add(time.Duration(seconds) * time.Second), Modified: time.Now(),
+				})
+			}
+			if err := s.UpdateBindings(t.Context(), d.ID, func([]models.Binding) ([]models.Binding, error) { return bindings, nil }); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, bindings[0].Contact, bindings[1].Contact)
+		}
+		var got []string
+		var last models.Binding
+		for {
+			page, err := s.ReplicaBindings(t.Context(), "r1", "udp", last, 3)
+			if err != nil || len(page) > 3 {
+				t.Fatalf("got %d bindings, %v", len(page), err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, b := range page {
+				got = append(got, b.Contact)
+			}
+			last = page[len(page)-1]
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("of r1 over UDP (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestBindings(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		ctx := t.Context()
