@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"time"
 
 	"dialtone/models"
 )
