@@ -37,11 +37,14 @@ func (p *Phone) printChanges(next settings) {
 // of every parameter called a password, any of these secrets inside another
 // value, and what a URL carries besides its host.
 func (p *Phone) masker(next settings) func(name, value string) string {
-	own := p.script.Settings.Password
-	secrets := []string{p.config[own], next[own], p.fetch.password.Reveal()}
+	own := strings.Fields(p.script.Settings.Password + " " + p.script.Settings.Secrets)
+	secrets := []string{p.fetch.password.Reveal()}
+	for _, name := range own {
+		secrets = append(secrets, p.config[name], next[name])
+	}
 	secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
 	return func(name, value string) string {
-		if name == own || isSecretName(name) {
+		if slices.Contains(own, name) || isSecretName(name) {
 			return masked
 		}
 		if scheme, rest, ok := strings.Cut(value, "://"); ok {
@@ -57,7 +60,7 @@ func (p *Phone) masker(next settings) func(name, value string) string {
 // isSecretName reports whether a parameter's name says that its value is secret.
 func isSecretName(name string) bool {
 	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"password", "passwd", "secret", "token"}, func(word string) bool {
+	return slices.ContainsFunc([]string{"pass", "pswd", "secret", "token"}, func(word string) bool {
 		return strings.Contains(name, word)
 	})
 }

@@ -19,6 +19,17 @@ type setting struct{ name, value string }
 // of "" asks for the parameter's default.
 type settings map[string]string
 
+// first is the value of the first of the parameters, named with blanks between
+// them, that has one.
+func (s settings) first(names string) string {
+	for name := range strings.FieldsSeq(names) {
+		if s[name] != "" {
+			return s[name]
+		}
+	}
+	return ""
+}
+
 // merge lays configuration files over each other, in the order they were
 // fetched. With firstWins the first value of a parameter counts, otherwise
 // the last one.

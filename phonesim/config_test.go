@@ -189,11 +189,15 @@ func TestRetryAfter(t *testing.T) {
 func TestMasker(t *testing.T) {
 	p := &Phone{fetch: newFetcher("", "httppw", nil), config: settings{"account.1.password": "old"}}
 	p.script = iniScript()
+	p.script.Settings.Secrets = "P2 P406"
 	hide := p.masker(settings{"account.1.password": "new"})
 	tests := []struct{ name, value, want string }{
 		{"account.1.label", "Ann", "Ann"},
 		{"account.1.password", "new", masked},
 		{"Static.Security.USER_PASSWORD", "x", masked},
+		{"sip.line.2.RegisterPswd", "x", masked},
+		{"user_pass.2", "x", masked},
+		{"P406", "x", masked},
 		{"x", "user=a;pw=old", masked},
 		{"x", "httppw", masked},
 		{"url", "http://h:8080/p/tok/x.cfg", "http://h:8080/" + masked},

@@ -47,20 +47,20 @@ func (l line) aor() string { return "sip:" + escapeUser(l.user) + "@" + l.domain
 // newLine reads a line from the parameters that the script names.
 func newLine(script *provisioner.PhoneScript, v settings) (line, error) {
 	names := script.Settings
-	if slices.Contains([]string{"0", "false", "no", "off"}, strings.ToLower(v[names.Enabled])) {
+	if slices.Contains([]string{"0", "false", "no", "off"}, strings.ToLower(v.first(names.Enabled))) {
 		return line{}, errDisabled
 	}
-	user, host, _ := strings.Cut(v[names.Username], "@") // some phones take user@host here
+	user, host, _ := strings.Cut(v.first(names.Username), "@") // some phones take user@host here
 	if user == "" {
 		return line{}, errNoUser
 	}
 	l := line{
 		user:        user,
-		authUser:    cmp.Or(v[names.AuthUser], user),
-		password:    v[names.Password],
-		displayName: v[names.DisplayName],
-		transport:   cmp.Or(transportIn(v[names.Proxy]), script.Transports[v[names.Transport]], "udp"),
-		expires:     expiry(v[names.Expires], names.ExpiresUnit),
+		authUser:    cmp.Or(v.first(names.AuthUser), user),
+		password:    v.first(names.Password),
+		displayName: v.first(names.DisplayName),
+		transport:   cmp.Or(transportIn(v.first(names.Proxy)), script.Transports[v.first(names.Transport)], "udp"),
+		expires:     expiry(v.first(names.Expires), names.ExpiresUnit),
 	}
 	if l.transport == "tls" {
 		return line{}, errNoTLS
@@ -76,7 +76,7 @@ func newLine(script *provisioner.PhoneScript, v settings) (line, error) {
 // outbound proxy, else the domain's server. userHost is the host that came
 // with the username, "" when none did.
 func servers(names provisioner.PhoneSettings, v settings, userHost string) (domain, server string, err error) {
-	registrar := cmp.Or(v[names.Domain], userHost)
+	registrar := cmp.Or(v.first(names.Domain), userHost)
 	if registrar == "" {
 		return "", "", errNoServer
 	}
@@ -84,10 +84,10 @@ func servers(names provisioner.PhoneSettings, v settings, userHost string) (doma
 	if err != nil {
 		return "", "", err
 	}
-	if proxy, _, _ := strings.Cut(firstProxy(v[names.Proxy]), ";"); proxy != "" {
-		server, err = hostPort(proxy, v[names.ProxyPort])
+	if proxy, _, _ := strings.Cut(firstProxy(v.first(names.Proxy)), ";"); proxy != "" {
+		server, err = hostPort(proxy, v.first(names.ProxyPort))
 	} else {
-		server, err = hostPort(registrar, v[names.Port])
+		server, err = hostPort(registrar, v.first(names.Port))
 	}
 	domain, _, _ = net.SplitHostPort(aorAt) // hostPort made it
 	return strings.ToLower(domain), server, err

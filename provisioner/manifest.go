@@ -165,13 +165,15 @@ type BootStep struct {
 }
 
 // PhoneSettings names the configuration parameters from which a phone learns
-// its SIP line. Where in XML files they are, ParameterRules say.
+// its SIP line; of several, with blanks between them, the first that has a
+// value. Where in XML files they are, ParameterRules say.
 type PhoneSettings struct {
 	Format      string `yaml:"format"` // of configuration files: "xml" or "ini"
 	Enabled     string `yaml:"enabled"`
 	Username    string `yaml:"username"`
 	AuthUser    string `yaml:"auth_user"`
 	Password    string `yaml:"password"`
+	Secrets     string `yaml:"secrets"` // what else is secret, where names do not tell
 	DisplayName string `yaml:"display_name"`
 	Domain      string `yaml:"domain"` // SIP domain: host part of the AOR
 	Port        string `yaml:"port"`   // of the domain's server

@@ -1,13 +1,13 @@
 {%- comment %}
 Account n. The first one has codes of its own, those of the second to the fourth begin with 4 to 6, of the fifth and sixth
-with 17 and 18; a third kind grows by 100 with each account.
+with 17 and 18 (GRP260x: 7 and 8), of the seventh with 506, and so on; a third kind grows by 100 with each account, and is known of six.
 {%- endcomment %}
 {%- set h = (n - 1) * 100 %}
 {%- if n == 1 %}
 {%- set active = 271 %}{% set label = 270 %}{% set server = 47 %}{% set proxy = 48 %}{% set user = 35 %}{% set auth = 36 %}{% set password = 34 %}{% set name = 3 %}
 {%- else %}
 {%- set base = (n + 2) * 100 %}
-{%- if n > 4 %}{% set base = (n + 12) * 100 %}{% endif %}
+{%- if n > 6 %}{% set base = (n + 499) * 100 %}{% elif n > 4 and not model.low_accounts %}{% set base = (n + 12) * 100 %}{% endif %}
 {%- set active = base + 1 %}{% set label = base + 17 %}{% set server = base + 2 %}{% set proxy = base + 3 %}{% set user = base + 4 %}{% set auth = base + 5 %}{% set password = base + 6 %}{% set name = base + 7 %}
 {%- endif %}
 {%- if not used %}
@@ -34,9 +34,7 @@ with 17 and 18; a third kind grows by 100 with each account.
     <P{{ active }}>{% if line.enabled %}1{% else %}0{% endif %}</P{{ active }}>
     <P{{ label }}>{{ line.label }}</P{{ label }}>
     <P{{ server }}>{% if proxied %}{{ line.realm }}{% else %}{{ line.servers.0.address }}{% endif %}</P{{ server }}>
-    <P{{ 2312 + h }}></P{{ 2312 + h }}>
     <P{{ proxy }}>{% if proxied %}{{ line.servers.0.address }}{% endif %}</P{{ proxy }}>
-    <P{{ 2333 + h }}>{{ line.servers.1.address }}</P{{ 2333 + h }}>
     <P{{ user }}>{{ line.username }}</P{{ user }}>
     <P{{ auth }}>{{ line.auth_name }}</P{{ auth }}>
     <P{{ password }}>{{ line.password }}</P{{ password }}>
@@ -50,9 +48,6 @@ with 17 and 18; a third kind grows by 100 with each account.
     <P{{ expires }}>{% if line.expires > 3888000 %}64800{% else %}{{ (line.expires + 59) / 60 }}{% endif %}</P{{ expires }}>
     <P{{ mwi }}>{% if line.mwi_subscribe %}1{% else %}0{% endif %}</P{{ mwi }}>
     <P{{ srtp }}>{% if line.srtp == "required" %}2{% elif line.srtp == "optional" %}1{% else %}0{% endif %}</P{{ srtp }}>
-    <P{{ 2301 + h }}>{% if line.dtmf == "inband" %}1{% else %}0{% endif %}</P{{ 2301 + h }}>
-    <P{{ 2302 + h }}>{% if line.dtmf == "rfc2833" %}1{% else %}0{% endif %}</P{{ 2302 + h }}>
-    <P{{ 2303 + h }}>{% if line.dtmf == "info" %}1{% else %}0{% endif %}</P{{ 2303 + h }}>
 {%- comment %}Eight choices; those beyond the line's codecs repeat the first. Opus has another number on newer phones.{% endcomment %}
 {%- set spare = line.codecs.on.0.code %}
 {%- if spare == "123" %}{% set spare = model.opus|default:"123" %}{% endif %}
@@ -82,8 +77,15 @@ with 17 and 18; a third kind grows by 100 with each account.
     <P{{ features }}>0</P{{ features }}>
     <P{{ intercom }}>1</P{{ intercom }}>
     <P{{ answer }}>{% if line.auto_answer %}1{% else %}0{% endif %}</P{{ answer }}>
-    <P{{ 26063 + h }}>{% if line.call_waiting %}1{% else %}2{% endif %}</P{{ 26063 + h }}>
     <P{{ pickup }}>{{ codes.pickup }}</P{{ pickup }}>
+    <P{{ noanswer }}>{% if line.forward.timeout > 120 %}120{% else %}{{ line.forward.timeout }}{% endif %}</P{{ noanswer }}>
+{%- if n < 7 %}
+    <P{{ 2312 + h }}></P{{ 2312 + h }}>
+    <P{{ 2333 + h }}>{{ line.servers.1.address }}</P{{ 2333 + h }}>
+    <P{{ 2301 + h }}>{% if line.dtmf == "inband" %}1{% else %}0{% endif %}</P{{ 2301 + h }}>
+    <P{{ 2302 + h }}>{% if line.dtmf == "rfc2833" %}1{% else %}0{% endif %}</P{{ 2302 + h }}>
+    <P{{ 2303 + h }}>{% if line.dtmf == "info" %}1{% else %}0{% endif %}</P{{ 2303 + h }}>
+    <P{{ 26063 + h }}>{% if line.call_waiting %}1{% else %}2{% endif %}</P{{ 26063 + h }}>
     <P{{ 6751 + n }}>{% if codes.pickup %}1{% else %}0{% endif %}</P{{ 6751 + n }}>
     <P{{ 2350 + h }}>{{ line.music_on_hold }}</P{{ 2350 + h }}>
 {%- set ring = (n - 1) * 6 + 1488 %}
@@ -94,11 +96,11 @@ with 17 and 18; a third kind grows by 100 with each account.
     <P{{ 29092 + h }}>{% if line.forward.always %}{{ line.forward.number }}{% endif %}</P{{ 29092 + h }}>
     <P{{ 29093 + h }}>{{ line.forward.busy_number }}</P{{ 29093 + h }}>
     <P{{ 29094 + h }}>{{ line.forward.no_answer_number }}</P{{ 29094 + h }}>
-    <P{{ noanswer }}>{% if line.forward.timeout > 120 %}120{% else %}{{ line.forward.timeout }}{% endif %}</P{{ noanswer }}>
     <P{{ 2344 + h }}>{{ codes.dnd_on }}</P{{ 2344 + h }}>
     <P{{ 2345 + h }}>{{ codes.dnd_off }}</P{{ 2345 + h }}>
     <P{{ 26013 + h }}>{{ codes.forward_on }}</P{{ 26013 + h }}>
     <P{{ 26014 + h }}>{{ codes.forward_off }}</P{{ 26014 + h }}>
 {%- comment %}A NOTIFY may restart the phone: it has to know the account's password, see P4428.{% endcomment %}
     <P{{ 26015 + h }}>1</P{{ 26015 + h }}>
+{%- endif %}
 {%- endif %}
