@@ -256,6 +256,54 @@ func TestNotifyChallenged(t *testing.T) {
 	}
 }
 
+// A proxy on the way asks who sends, then the phone does; each learns of its own
+// credentials alone, and of the second use of its nonce.
+func TestNotifyChallengedByProxyAndPhone(t *testing.T) {
+	o := open(t, func(c *sip.Config) { c.Sender = sip.Credentials{Username: "dialtone", Password: "the sender's own"} })
+	ann := o.ann(t)
+	w := o.udp(t)
+	w.mustRegister(t, "<"+privateContact+">")
+	o.Notify(checkSync(ann))
+
+	w.respond(t, w.read(t), "407 Who", `Proxy-Authenticate: Digest realm="proxy", nonce="n1", qop="auth"`)
+	second := w.read(t)
+	verify(t, second, "Proxy-Authorization", "dialtone", "the sender's own", 1)
+	w.respond(t, second, "407 Who", `Proxy-Authenticate: Digest realm="proxy", nonce="n2", qop="auth", stale=true`)
+	third := w.read(t)
+	verify(t, third, "Proxy-Authorization", "dialtone", "the sender's own", 1)
+	if got := third.get("Authorization"); got != "" {
+		t.Errorf("the phone did not ask yet: got %q", got)
+	}
+	w.respond(t, third, "401 Who", `WWW-Authenticate: Digest realm="phone", nonce="n3", algorithm=SHA-256, qop="auth"`)
+	fourth := w.read(t)
+	verify(t, fourth, "Proxy-Authorization", "dialtone", "the sender's own", 2)
+	verify(t, fourth, "Authorization", "ann", password, 1)
+	if fourth.get("CSeq") != "4 NOTIFY" {
+		t.Errorf("CSeq: got %q", fourth.get("CSeq"))
+	}
+	w.respond(t, fourth, "200 OK")
+	o.one(t, ann, models.Notification{Contact: privateContact, State: models.NotifyAccepted, Code: 200, Reason: "OK"})
+}
+
+// verify checks the credentials of a NOTIFY to privateContact.
+func verify(t *testing.T, req *message, header, username, secret string, uses int) {
+	t.Helper()
+	creds, err := digest.ParseCredentials(req.get(header))
+	if err != nil {
+		t.Fatalf("%s of %v: %v", header, req, err)
+	}
+	offer := &digest.Challenge{Realm: creds.Realm, Nonce: creds.Nonce, Algorithm: creds.Algorithm, QOP: []string{"auth"}}
+	want, err := digest.Digest(offer, digest.Options{
+		Method: "NOTIFY", URI: privateContact, Count: uses, Cnonce: creds.Cnonce, Username: username, Password: secret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, creds); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", header, diff)
+	}
+}
+
 func TestNotifySeveralContacts(t *testing.T) {
 	o := open(t, func(c *sip.Config) { c.NotifyTimeout = 500 * time.Millisecond })
 	ann := o.ann(t)
@@ -513,6 +561,7 @@ func TestListenErrors(t *testing.T) {
 		{"no key", sip.Config{TLSAddr: addr}, "invalid sip configuration: TLS on " + addr + " needs a certificate and a key file"},
 		{"no such certificate", sip.Config{TLSAddr: addr, TLSCert: "/none", TLSKey: "/none"}, "sip-tls certificate: open /none: no such file or directory"},
 		{"proxy", sip.Config{Proxy: "a b"}, `sip proxy "a b": invalid URI: stray characters`},
+		{"sender without password", sip.Config{Sender: sip.Credentials{Username: "a"}}, `invalid sip configuration: a sender's username and password go together`},
 		{"proxy transport", sip.Config{Proxy: "a;transport=sctp"}, `sip proxy "a;transport=sctp": invalid transport: want udp, tcp or tls`},
 	}
 	for _, tt := range tests {

@@ -1,11 +1,9 @@
 package sip
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -13,13 +11,13 @@ import (
 
 	"github.com/emiago/sipgo"
 	sipmsg "github.com/emiago/sipgo/sip"
-	"github.com/icholy/digest"
 )
 
 // sender writes NOTIFYs and waits for their answers.
 type sender struct {
-	client  *sipgo.Client
-	sockets *sockets
+	client      *sipgo.Client
+	sockets     *sockets
+	credentials Credentials // Config.Sender
 }
 
 // A call is what a NOTIFY and its repetitions share. One that got no answer is
@@ -37,8 +35,8 @@ func (c call) branch() string {
 	return sipmsg.RFC3261BranchMagicCookie + derived(c.id, strconv.FormatUint(uint64(c.cseq), 10))[:24]
 }
 
-// send sends a NOTIFY and returns the final answer, that to the second attempt
-// when the first is challenged. It ends with ctx.
+// send sends a NOTIFY and returns the final answer, after the challenges that can
+// be answered. It ends with ctx.
 func (s *sender) send(ctx context.Context, r NotifyRequest, t target, c *call) (*sipmsg.Response, error) {
 	if t.err != nil {
 		return nil, t.err
@@ -53,22 +51,17 @@ func (s *sender) send(ctx context.Context, r NotifyRequest, t target, c *call) (
 	if t.dial {
 		ctx = allowDial(ctx)
 	}
-	res, err := s.exchange(ctx, s.request(r, t, local, *c, nil))
-	if err != nil {
-		return nil, err
-	}
-	c.cseq++
-	if res.StatusCode != sipmsg.StatusUnauthorized && res.StatusCode != sipmsg.StatusProxyAuthRequired {
-		return res, nil
-	}
-	credentials := authorize(res, r, t.uri)
-	if credentials == nil {
-		return res, nil
-	}
-	if res, err = s.exchange(ctx, s.request(r, t, local, *c, credentials)); err == nil {
+	keys := newKeys(r.Phone, s.credentials)
+	for {
+		res, err := s.exchange(ctx, s.request(r, t, local, *c, keys.headers(t.uri, r.Body)))
+		if err != nil {
+			return nil, err
+		}
 		c.cseq++
+		if !keys.take(res) {
+			return res, nil
+		}
 	}
-	return res, err
 }
 
 func (s *sender) exchange(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
@@ -80,7 +73,7 @@ func (s *sender) exchange(ctx context.Context, req *sipmsg.Request) (*sipmsg.Res
 }
 
 // request builds a NOTIFY outside any dialog, with credentials when there are any.
-func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, c call, credentials sipmsg.Header) *sipmsg.Request {
+func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, c call, credentials []sipmsg.Header) *sipmsg.Request {
 	req := sipmsg.NewRequest(sipmsg.NOTIFY, stackURI(t.uri))
 	via := &sipmsg.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(t.transport)}
 	via.Params.Add("branch", c.branch())
@@ -110,8 +103,8 @@ func (s *sender) request(r NotifyRequest, t target, local netip.AddrPort, c call
 	if r.ContentType != "" {
 		req.AppendHeader(sipmsg.NewHeader("Content-Type", r.ContentType))
 	}
-	if credentials != nil {
-		req.AppendHeader(credentials)
+	for _, h := range credentials {
+		req.AppendHeader(h)
 	}
 	req.SetBody(r.Body)
 	req.SetTransport(strings.ToUpper(t.transport))
@@ -140,40 +133,6 @@ func (s *sender) local(ctx context.Context, t target) (netip.AddrPort, error) {
 	}
 	from, err := netip.ParseAddrPort(probe.LocalAddr().String())
 	return netip.AddrPortFrom(from.Addr(), bound.Port()), errors.Join(err, probe.Close())
-}
-
-// authorize answers the first challenge of a 401 or 407 that can be, with the
-// device's own credentials; nil when there is none. The digest's uri is the
-// whole Request-URI: strict phones compare it with its parameters.
-func authorize(res *sipmsg.Response, r NotifyRequest, requestURI string) sipmsg.Header {
-	asked, answer := "WWW-Authenticate", "Authorization"
-	if res.StatusCode == sipmsg.StatusProxyAuthRequired {
-		asked, answer = "Proxy-Authenticate", "Proxy-Authorization"
-	}
-	account := r.Phone.Device.SIP
-	if account.Password == "" {
-		return nil
-	}
-	for _, value := range headerValues(res, asked) {
-		challenge, err := digest.ParseChallenge(value)
-		if err != nil || !digest.CanDigest(challenge) {
-			continue
-		}
-		for i, qop := range challenge.QOP {
-			challenge.QOP[i] = strings.TrimSpace(qop)
-		}
-		creds, err := digest.Digest(challenge, digest.Options{
-			Method:   string(sipmsg.NOTIFY),
-			URI:      requestURI,
-			GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
-			Username: account.Username,
-			Password: account.Password.Reveal(),
-		})
-		if err == nil {
-			return sipmsg.NewHeader(answer, creds.String())
-		}
-	}
-	return nil
 }
 
 // withoutHeaders is a contact as a Request-URI, which has no headers part.

@@ -71,6 +71,7 @@ type Config struct {
 	TLSCert       string          // PEM file, needed with TLSAddr
 	TLSKey        string          // PEM file, needed with TLSAddr
 	Proxy         string          // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
+	Sender        Credentials     // what a proxy's challenge (407) to a NOTIFY is answered with; no username = the device's own
 	Replica       string          // this server's name, kept with bindings whose connection it holds
 	NotifyTimeout time.Duration   // for one NOTIFY and its answer; 0 = 10 s
 	NotifyPauses  []time.Duration // before each repetition of one without success; nil = 5 s and 30 s, empty = none
@@ -107,6 +108,9 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.NonceKey) == 0 {
 		return nil, fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)
 	}
+	if (cfg.Sender.Username == "") != (cfg.Sender.Password == "") {
+		return nil, fmt.Errorf("%w sip configuration: a sender's username and password go together", models.ErrInvalid)
+	}
 	proxy, err := parseProxy(cfg.Proxy)
 	if err != nil {
 		return nil, err
@@ -139,7 +143,7 @@ func New(cfg Config) (*Server, error) {
 		tagKey:    randomKey(),
 	}
 	s.registrar.keep = s.sockets.connections.keep
-	send := &sender{client: client, sockets: s.sockets}
+	send := &sender{client: client, sockets: s.sockets, credentials: cfg.Sender}
 	s.notifier = newNotifier(cfg, proxy, send)
 	s.pinger = &pinger{store: cfg.Store, log: cfg.Log, every: cfg.PingEvery, replica: cfg.Replica, sender: send, stack: stack}
 	return s, nil

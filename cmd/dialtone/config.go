@@ -51,12 +51,13 @@ type Config struct {
 		URL     string `koanf:"url"`
 	} `koanf:"phones"`
 	SIP struct {
-		Addr      string `koanf:"addr"`
-		TLSAddr   string `koanf:"tls_addr"`
-		Registrar string `koanf:"registrar"`
-		Proxy     string `koanf:"proxy"`
-		Ping      string `koanf:"ping"`
-
+		Addr           string `koanf:"addr"`
+		TLSAddr        string `koanf:"tls_addr"`
+		Registrar      string `koanf:"registrar"`
+		Proxy          string `koanf:"proxy"`
+		SenderUsername string `koanf:"sender_username"`
+		SenderPassword string `koanf:"sender_password"`
+		Ping           string `koanf:"ping"`
 		MaxConnections string `koanf:"max_connections"`
 	} `koanf:"sip"`
 	Templates struct {
@@ -111,6 +112,8 @@ var settings = []setting{
 	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
+	{"sip.sender_username", "", "answers a proxy that asks who sends a NOTIFY; empty = the device's own"},
+	{"sip.sender_password", "", "its password; better in the environment or the file than on the command line"},
 	{"sip.ping", "0", "keep NATs open: OPTIONS to each phone on UDP this often, like 30s; 0 = never"},
 	{"sip.max_connections", "20000", "TCP and TLS connections of phones at once"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},

@@ -161,6 +161,7 @@ func (s *server) listen(ctx context.Context) error {
 	}
 	s.sip, err = sip.New(sip.Config{
 		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
+		Sender:  sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
 		PingEvery: ping, MaxConnections: connections, Exempt: exempt,
 	})
