@@ -2,7 +2,9 @@ package provisioner
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"sync"
 	"time"
 	_ "time/tzdata" // the server may run where no zone files are
 )
@@ -42,13 +44,22 @@ type changeRule struct {
 // a last one: within so many years each date of the rule comes up.
 const ruleYears = 12
 
+// zones are those that were loaded before, by name.
+var zones sync.Map
+
 // loadZone is the zone of an IANA name; false for anything else, such as the
 // server's own "Local".
 func loadZone(name string) (*time.Location, bool) {
-	if name == "" || name == "Local" {
+	if loc, known := zones.Load(name); known {
+		return loc.(*time.Location), true
+	}
+	if name == "" || name == "Local" || path.Clean(name) != name {
 		return nil, false
 	}
 	loc, err := time.LoadLocation(name)
+	if err == nil {
+		zones.Store(name, loc)
+	}
 	return loc, err == nil
 }
 
