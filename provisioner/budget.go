@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/flosch/pongo2/v6"
@@ -43,20 +42,7 @@ func init() {
 type budget struct {
 	steps int
 	at    *pongo2.Token // of the last step
-	out   *bytes.Buffer
-	spent error // what ended the rendering: through macros the engine hands on no more than its text
-}
-
-// buffers are used again: files are about as long as those before them.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// Write panics when a file grows beyond all reason: the engine ignores errors
-// of the writer.
-func (b *budget) Write(p []byte) (int, error) {
-	if b.out.Len()+len(p) > maxFileBytes {
-		panic(tooMuchOutput)
-	}
-	return b.out.Write(p)
+	spent error         // what ended the rendering: through macros the engine hands on no more than its text
 }
 
 var tooMuchOutput = fmt.Sprintf("more than %d bytes of output", maxFileBytes)
@@ -110,7 +96,7 @@ func budgetOf(ctx *pongo2.ExecutionContext) *budget {
 	panic("a rendering without a budget")
 }
 
-// bufferedBytes is what a macro or an included file has written so far.
+// bufferedBytes is what a file, a macro or an included file has written so far.
 func bufferedBytes(w pongo2.TemplateWriter) int {
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		return buffer.Len()

@@ -203,26 +203,24 @@ func templateError(file string, err error) *FileError {
 // render executes a template. The view holds only plain values; the budget is
 // laid beside them.
 func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
-	b := &budget{out: buffers.Get().(*bytes.Buffer)}
+	b := &budget{}
 	view[budgetName] = b
 	defer func() {
-		b.out.Reset()
-		buffers.Put(b.out)
-	}()
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case tooMuchOutput:
-			_ = b.end("%s", tooMuchOutput)
-			body, err = nil, b.spent
-		default:
+		if p := recover(); p != nil {
 			body, err = nil, &FileError{File: file, Reason: fmt.Sprint("panic: ", p)}
 		}
 	}()
-	if err := t.parsed[file].ExecuteWriterUnbuffered(view, b); err != nil && b.spent == nil {
+	body, err = t.parsed[file].ExecuteBytes(view)
+	if err != nil && b.spent == nil {
 		located := templateError(file, err)
 		located.Column = 0 // counted in a text with steps
 		return nil, located
 	}
-	return bytes.Clone(b.out.Bytes()), b.spent
+	if b.spent == nil && len(body) > maxFileBytes {
+		_ = b.end("%s", tooMuchOutput)
+	}
+	if b.spent != nil {
+		return nil, b.spent
+	}
+	return bytes.Clone(body), nil // without the room that is left
 }
