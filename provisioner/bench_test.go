@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"cmp"
+	"path"
 	"strconv"
 	"testing"
 
@@ -9,16 +10,18 @@ import (
 	"dialtone/templates"
 )
 
-// BenchmarkDeviceFile renders the largest file that any sample gives a phone of
-// each brand: cold, and from the cache with the revisions compared.
-func BenchmarkDeviceFile(b *testing.B) {
+// BenchmarkLargestFile renders the largest file that any sample gives a phone of
+// each brand, expansion modules and all: cold, and from the cache with the
+// revisions compared.
+func BenchmarkLargestFile(b *testing.B) {
 	c := builtinCatalog(b)
 	for _, brand := range c.Brands() {
 		phone, users, name := largestFile(b, c, brand)
-		b.Run(brand+"/cold", func(b *testing.B) {
+		of := path.Join(brand, string(phone.Device.Provision.Model))
+		b.Run(of+"/cold", func(b *testing.B) {
 			benchmarkDeviceFile(b, c, phone, users, name, func(i int) string { return strconv.Itoa(i) })
 		})
-		b.Run(brand+"/cached", func(b *testing.B) {
+		b.Run(of+"/cached", func(b *testing.B) {
 			benchmarkDeviceFile(b, c, phone, users, name, func(int) string { return "1-d" })
 		})
 	}
@@ -58,10 +61,14 @@ func benchmarkDeviceFile(b *testing.B, c *Catalog, phone *models.Phone, users []
 	s := NewService(&fakeStore{users: users}, c, Options{BaseURL: "http://host"})
 	phone.Account.Revision = "1-a"
 	b.ReportAllocs()
+	size := 0
 	for i := 0; b.Loop(); i++ {
 		phone.Device.Revision = revision(i)
-		if _, err := s.DeviceFile(b.Context(), phone, name); err != nil {
+		f, err := s.DeviceFile(b.Context(), phone, name)
+		if err != nil {
 			b.Fatal(err)
 		}
+		size = len(f.Body)
 	}
+	b.ReportMetric(float64(size), "B/file")
 }
