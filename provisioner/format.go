@@ -134,7 +134,7 @@ func iniKey(rule *FileRule, line string) (key, reason string) {
 	}
 	key, _, ok := strings.Cut(line, "=")
 	key = strings.TrimSpace(key)
-	if !ok || key == "" || strings.ContainsFunc(key, unicode.IsSpace) {
+	if !ok || key == "" || strings.Contains(key, " ") || !plain(key) && strings.ContainsFunc(key, unicode.IsSpace) {
 		return "", "want key = value"
 	}
 	return key, ""
