@@ -63,7 +63,7 @@ func parseXML(rules provisioner.ParameterRules, body []byte) ([]setting, error) 
 	if rules.Style != provisioner.StyleElements && rules.Style != provisioner.StylePaths {
 		return parseAttributes(body)
 	}
-	leaves, err := strictxml.Leaves(body, rules.Index)
+	leaves, err := strictxml.Leaves(body, strictxml.Index{Attribute: rules.Index, Element: rules.IndexElement})
 	var list []setting
 	for _, leaf := range leaves {
 		name := leaf.Name()

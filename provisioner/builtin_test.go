@@ -29,6 +29,7 @@ func TestBuiltinSettings(t *testing.T) {
 		{"nor its adapters", "grandstream", "ht802", twoProxies, []string{"<P48>a.example.com<", "<P2333>b.example.com<", "<P103>2<"}, nil},
 		{"a port that is there, of Fanvil", "fanvil", "x5u", twoPorts, []string{"<ProxyAddr>2001:db8::1<", "<ProxyPort>5070<", "<BakProxyAddr>b.example.com<",
 			"<BakProxyPort>5080<", "<DNSSRV>0<", "<DNSMode>0<"}, nil},
+		{"of the older form", "fanvil", "x4", twoPorts, []string{"<Proxy_Port>5070<", "<BakProxy_Port>5080<", "<DNS_SRV>0<"}, nil},
 		{"of Snom", "snom", "d785", twoPorts, []string{`<user_outbound idx="1" perm="R">[2001:db8::1]:5070,b.example.com:5080<`}, nil},
 		{"of Grandstream", "grandstream", "grp2614", twoPorts, []string{"<P48>[2001:db8::1]:5070<", "<P2333>b.example.com:5080<", "<P103>0<"}, nil},
 		{"of its adapters", "grandstream", "ht802", twoPorts, []string{"<P48>[2001:db8::1]:5070<", "<P2333>b.example.com:5080<", "<P103>0<"}, nil},

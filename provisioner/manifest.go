@@ -27,10 +27,11 @@ type Manifest struct {
 // ParameterRules say where in rendered files the brand's parameters are, so
 // that lint can look them up in the dictionary, parameters.tsv.
 type ParameterRules struct {
-	Style  string   `yaml:"style"`  // one of the Style constants, "" = there is nothing to look up
-	Index  string   `yaml:"index"`  // XML attribute that tells elements of one name apart: its value follows the name, "user.1"
-	Ignore []string `yaml:"ignore"` // names that are structure, not parameters
-	Clear  []string `yaml:"clear"`  // values that are right for any parameter: they clear it
+	Style        string   `yaml:"style"`         // one of the Style constants, "" = there is nothing to look up
+	Index        string   `yaml:"index"`         // XML attribute that tells elements of one name apart: its value follows the name, "user.1"
+	IndexElement string   `yaml:"index_element"` // the same of the first element within them: <user><ID>A1</ID> is "user.A1"
+	Ignore       []string `yaml:"ignore"`        // names that are structure, not parameters
+	Clear        []string `yaml:"clear"`         // values that are right for any parameter: they clear it
 }
 
 // Where a file has its parameters.

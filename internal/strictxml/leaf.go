@@ -19,10 +19,16 @@ type Leaf struct {
 // Name is the element's own, with its index.
 func (l Leaf) Name() string { return l.Path[len(l.Path)-1] }
 
-// Leaves are the elements below the root that hold no others, in order. The
-// attribute called index, if there is one, is part of an element's name. What
+// An Index is what tells elements of one name apart; its value is part of
+// their names. Without a name there is none.
+type Index struct {
+	Attribute string // of the element
+	Element   string // the first one within it, which is no leaf then
+}
+
+// Leaves are the elements below the root that hold no others, in order. What
 // Check finds wrong is wrong here.
-func Leaves(body []byte, index string) ([]Leaf, error) {
+func Leaves(body []byte, index Index) ([]Leaf, error) {
 	if err := Check(body); err != nil {
 		return nil, err
 	}
@@ -40,17 +46,25 @@ func Leaves(body []byte, index string) ([]Leaf, error) {
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
+			next := &element{name: indexed(token, index.Attribute), line: line}
 			if len(open) > 0 {
-				open[len(open)-1].parent = true
+				around := open[len(open)-1]
+				next.index = index.Element != "" && token.Name.Local == index.Element && !around.parent
+				around.parent = true
 			}
-			open = append(open, &element{name: indexed(token, index), line: line})
+			open = append(open, next)
 		case xml.CharData:
 			if len(open) > 0 {
 				open[len(open)-1].text.Write(token)
 			}
 		case xml.EndElement:
-			if last := open[len(open)-1]; !last.parent && len(open) > 1 {
-				leaves = append(leaves, Leaf{Path: pathOf(open[1:]), Value: strings.TrimSpace(last.text.String()), Line: last.line})
+			last := open[len(open)-1]
+			switch value := strings.TrimSpace(last.text.String()); {
+			case last.parent || len(open) == 1:
+			case last.index:
+				open[len(open)-2].name += "." + value
+			default:
+				leaves = append(leaves, Leaf{Path: pathOf(open[1:]), Value: value, Line: last.line})
 			}
 			open = open[:len(open)-1]
 		}
@@ -62,7 +76,8 @@ type element struct {
 	name   string
 	line   int
 	text   strings.Builder
-	parent bool
+	parent bool // it holds others
+	index  bool // its text tells the element around it from others
 }
 
 // indexed is an element's name, followed by its index.

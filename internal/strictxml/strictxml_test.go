@@ -43,7 +43,7 @@ func TestWalk(t *testing.T) {
 }
 
 func TestLeaves(t *testing.T) {
-	got, err := strictxml.Leaves([]byte("<?xml version=\"1.0\"?>\n<a>\n<b i=\"2\"><c> x &lt;\n y </c>\n<d i=''/></b><b/></a>"), "i")
+	got, err := strictxml.Leaves([]byte("<?xml version=\"1.0\"?>\n<a>\n<b i=\"2\"><c> x &lt;\n y </c>\n<d i=''/></b><b/></a>"), strictxml.Index{Attribute: "i"})
 	want := []strictxml.Leaf{
 		{Path: []string{"b.2", "c"}, Value: "x <\n y", Line: 3},
 		{Path: []string{"b.2", "d."}, Line: 5},
@@ -55,8 +55,23 @@ func TestLeaves(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 	for _, broken := range []string{"", "<a><b></a>", "<a/><b/>"} {
-		if leaves, err := strictxml.Leaves([]byte(broken), ""); err == nil {
+		if leaves, err := strictxml.Leaves([]byte(broken), strictxml.Index{}); err == nil {
 			t.Errorf("%q: got %+v, want an error", broken, leaves)
 		}
+	}
+}
+
+// An element within another one may tell it apart, if it is the first.
+func TestIndexElement(t *testing.T) {
+	leaves, err := strictxml.Leaves([]byte("<a><b><ID>S1</ID><c>x</c></b><b><c>y</c><ID>S2</ID></b><ID>z</ID></a>"), strictxml.Index{Element: "ID"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, leaf := range leaves {
+		got = append(got, strings.Join(leaf.Path, ".")+"="+leaf.Value)
+	}
+	if want := []string{"b.S1.c=x", "b.c=y", "b.ID=S2", "ID=z"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

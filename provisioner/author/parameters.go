@@ -58,7 +58,7 @@ func iniSettings(body []byte, file *provisioner.FileRule) []setting {
 
 // elementSettings are none in a file that has a mistake.
 func elementSettings(body []byte, rules provisioner.ParameterRules) []setting {
-	leaves, _ := strictxml.Leaves(body, rules.Index)
+	leaves, _ := strictxml.Leaves(body, strictxml.Index{Attribute: rules.Index, Element: rules.IndexElement})
 	var all []setting
 	for _, leaf := range leaves {
 		name := leaf.Name()
