@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"dialtone/internal/nearest"
 	"dialtone/models"
 )
 
@@ -49,32 +51,71 @@ func loadSamples(fsys fs.FS, brand string) ([]sample, error) {
 		}
 		s, err := readSample(fsys, file)
 		if err != nil {
-			return nil, &FileError{File: file, Reason: err.Error()}
+			return nil, err
 		}
 		samples = append(samples, s)
 	}
 	return samples, nil
 }
 
+// sampleParts are the members of a sample.
+type sampleParts struct {
+	samplePhone
+	Models   []string               `json:"models"`
+	Firmware string                 `json:"firmware"`
+	Account  json.RawMessage        `json:"account"`
+	Users    []json.RawMessage      `json:"users"`
+	Lines    map[string]samplePhone `json:"lines"`
+}
+
+// readSample reads one sample. Any error is a FileError.
 func readSample(fsys fs.FS, file string) (sample, error) {
 	raw, err := fs.ReadFile(fsys, file)
 	if err != nil {
+		return sample{}, &FileError{File: file, Reason: err.Error()}
+	}
+	parts, err := parseSample(file, raw)
+	if err != nil {
 		return sample{}, err
 	}
-	var parts struct {
-		samplePhone
-		Models   []string               `json:"models"`
-		Firmware string                 `json:"firmware"`
-		Account  json.RawMessage        `json:"account"`
-		Users    []json.RawMessage      `json:"users"`
-		Lines    map[string]samplePhone `json:"lines"`
+	s, err := parts.sample(file)
+	if err != nil {
+		return sample{}, &FileError{File: file, Reason: strings.ReplaceAll(err.Error(), "\n", "; ")}
+	}
+	return s, nil
+}
+
+// parseSample tells the place of what is no JSON, and of members that a sample
+// has not.
+func parseSample(file string, raw []byte) (parts sampleParts, err error) {
+	at := func(offset int, reason, hint string) error {
+		before := raw[:min(offset, len(raw))]
+		return &FileError{File: file, Line: 1 + bytes.Count(before, []byte("\n")), Reason: reason, Hint: hint}
 	}
 	if err := json.Unmarshal(raw, &parts); err != nil {
-		return sample{}, err
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return parts, at(int(syntax.Offset), err.Error(), "")
+		}
+		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return parts, at(int(kind.Offset), fmt.Sprintf("%s: %s is not what belongs there", kind.Field, kind.Value), "")
+		}
+		return parts, at(0, err.Error(), "")
 	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &members) // it is an object: it was read before
+	known := []string{"account", "device", "firmware", "lines", "models", "owner", "users"}
+	for _, name := range sortedKeys(members) {
+		if !slices.Contains(known, name) {
+			return parts, at(max(bytes.Index(raw, []byte(strconv.Quote(name))), 0), fmt.Sprintf("unknown member %q", name), nearest.Hint(name, known))
+		}
+	}
+	return parts, nil
+}
+
+func (parts sampleParts) sample(file string) (sample, error) {
 	s := sample{name: strings.TrimSuffix(path.Base(file), ".json"), file: file, models: parts.Models}
 	account := &models.Account{}
-	err = readDocument("account", parts.Account, &account.Meta, account.SetDocument)
+	err := readDocument("account", parts.Account, &account.Meta, account.SetDocument)
 	phone, phoneErr := parts.read(account)
 	if err = errors.Join(err, phoneErr); err != nil {
 		return s, err
@@ -118,6 +159,9 @@ func (p samplePhone) read(account *models.Account) (*models.Phone, error) {
 }
 
 func readDocument(member string, raw json.RawMessage, meta *models.Meta, set func(models.Document) error) error {
+	if raw == nil {
+		return fmt.Errorf("%s is missing", member)
+	}
 	doc, err := models.ParseDocument(raw)
 	if err == nil {
 		meta.ID = doc.Text("id")

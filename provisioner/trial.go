@@ -54,7 +54,7 @@ func (c *Catalog) Trials(fsys fs.FS, brand string) ([]Trial, error) {
 func (c *Catalog) TrialOf(fsys fs.FS, file, brand, model string) (Trial, error) {
 	s, err := readSample(fsys, file)
 	if err != nil {
-		return Trial{}, &FileError{File: file, Reason: err.Error()}
+		return Trial{}, err
 	}
 	p := s.phone.Device.Provision
 	brand = cmp.Or(brand, p.Brand)

@@ -90,6 +90,11 @@ func newRootCommand() *cobra.Command {
 		newTemplateCommand(),
 		newVersionCommand(),
 	)
+	for _, cmd := range root.Commands() {
+		if cmd.RunE == nil { // it only holds others: a word that is none of them is a mistake
+			cmd.RunE = root.RunE
+		}
+	}
 	return root
 }
 

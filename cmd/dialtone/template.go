@@ -123,22 +123,12 @@ func withTree(cmd *cobra.Command, work func(*templateTree, *provisioner.Catalog)
 	return work(tree, catalog)
 }
 
-// checkBrands refuses brands that there are not.
-func checkBrands(catalog *provisioner.Catalog, brands []string) error {
-	for _, brand := range brands {
-		if _, ok := catalog.Manifest(brand); !ok {
-			return fmt.Errorf("there is no brand %q", brand)
-		}
-	}
-	return nil
-}
-
 func newTemplateListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list [BRAND...]", Short: "List models, their files, and the templates that make them",
 		RunE: func(cmd *cobra.Command, brands []string) error {
 			return withTree(cmd, func(_ *templateTree, catalog *provisioner.Catalog) error {
-				if err := checkBrands(catalog, brands); err != nil {
+				if err := author.CheckBrands(catalog, brands...); err != nil {
 					return err
 				}
 				t := table{columns: []string{"brand", "family", "model", "role", "file", "template"}}
@@ -191,7 +181,7 @@ difference. -update writes the goldens into templates.dir instead.`,
 		},
 		RunE: func(cmd *cobra.Command, brands []string) error {
 			return withTree(cmd, func(tree *templateTree, catalog *provisioner.Catalog) error {
-				if err := checkBrands(catalog, brands); err != nil {
+				if err := author.CheckBrands(catalog, brands...); err != nil {
 					return err
 				}
 				if len(brands) == 0 {

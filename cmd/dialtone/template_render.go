@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,7 @@ func (s *subject) with(cmd *cobra.Command, work func(*provisioner.Catalog, *prov
 
 // newFiles is a service that renders as `dialtone serve` would with these
 // settings.
-func newFiles(c Config, store *sqlstore.Store, catalog *provisioner.Catalog) (*provisioner.Service, error) {
+func newFiles(c Config, store provisioner.Store, catalog *provisioner.Catalog) (*provisioner.Service, error) {
 	baseURL, err := phonesURL(c, c.Phones.Addr, c.Phones.TLSAddr)
 	if err != nil {
 		return nil, err
@@ -70,15 +71,22 @@ func newFiles(c Config, store *sqlstore.Store, catalog *provisioner.Catalog) (*p
 }
 
 func (s *subject) phone(ctx context.Context, store *sqlstore.Store) (*models.Phone, error) {
-	if mac, err := models.ParseMAC(s.device); err == nil {
-		return store.PhoneByMAC(ctx, mac)
+	phone, err := store.PhoneOfDevice(ctx, s.device)
+	if mac, noMAC := models.ParseMAC(s.device); noMAC == nil {
+		phone, err = store.PhoneByMAC(ctx, mac)
 	}
-	return store.PhoneOfDevice(ctx, s.device)
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, fmt.Errorf("the database has no device with the id or MAC %q", s.device)
+	}
+	return phone, err
 }
 
 // trial is the sample as the model: of a file, else of the templates' own.
 func (s *subject) trial(tree *templateTree, catalog *provisioner.Catalog) (provisioner.Trial, error) {
 	if s.sample == "" {
+		if err := author.CheckBrands(catalog, s.brand); err != nil {
+			return provisioner.Trial{}, err
+		}
 		samples, err := fs.Glob(tree, path.Join(s.brand, "samples", "*.json"))
 		if err != nil || len(samples) == 0 {
 			return provisioner.Trial{}, fmt.Errorf("brand %q has no sample", s.brand)
@@ -88,14 +96,30 @@ func (s *subject) trial(tree *templateTree, catalog *provisioner.Catalog) (provi
 	if brand, name, ok := strings.Cut(s.sample, "/"); ok && !strings.Contains(name, "/") {
 		file := path.Join(brand, "samples", strings.TrimSuffix(name, ".json")+".json")
 		if _, err := fs.Stat(tree, file); err == nil {
-			return catalog.TrialOf(tree, file, brand, s.model)
+			return s.trialOf(catalog, tree, file, cmp.Or(s.brand, brand))
 		}
+	}
+	if _, err := os.Stat(s.sample); err != nil {
+		return provisioner.Trial{}, fmt.Errorf("sample %s: there is neither such a file nor, as <brand>/<name>, such a sample", s.sample)
 	}
 	brand := s.brand
 	if folder := filepath.Dir(filepath.Dir(s.sample)); brand == "" && slices.Contains(catalog.Brands(), filepath.Base(folder)) {
 		brand = filepath.Base(folder)
 	}
-	return catalog.TrialOf(os.DirFS(filepath.Dir(s.sample)), filepath.Base(s.sample), brand, s.model)
+	trial, err := s.trialOf(catalog, os.DirFS(filepath.Dir(s.sample)), filepath.Base(s.sample), brand)
+	if mistake, ok := errors.AsType[*provisioner.FileError](err); ok && mistake.File == filepath.Base(s.sample) {
+		mistake.File = s.sample
+	}
+	return trial, err
+}
+
+// trialOf is the sample in a file, as a model that there is.
+func (s *subject) trialOf(catalog *provisioner.Catalog, fsys fs.FS, file, brand string) (provisioner.Trial, error) {
+	trial, err := catalog.TrialOf(fsys, file, brand, s.model)
+	if err == nil && s.model != "" {
+		err = author.CheckModel(catalog, trial.Model.Brand, s.model)
+	}
+	return trial, err
 }
 
 func newTemplateRenderCommand() *cobra.Command {
@@ -106,12 +130,15 @@ func newTemplateRenderCommand() *cobra.Command {
 		Use: "render", Short: "Render the files of a device or of a sample", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.with(cmd, func(_ *provisioner.Catalog, service *provisioner.Service, phone *models.Phone) error {
-				names := []string{file}
-				if file == "" {
-					names = nil
-					for _, f := range service.FilesOf(phone) {
-						names = append(names, f.Name)
+				var names []string
+				for _, f := range service.FilesOf(phone) {
+					names = append(names, f.Name)
+				}
+				if file != "" {
+					if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, file) }) {
+						return fmt.Errorf("file %s: the device has %s", file, cmp.Or(strings.Join(names, ", "), "no files"))
 					}
+					names = []string{file}
 				}
 				return printFiles(cmd, service, phone, names, reveal)
 			})
@@ -216,11 +243,12 @@ any would.`,
 					return err
 				}
 				return withStore(cmd, func(c Config, store *sqlstore.Store) error {
-					service, err := newFiles(c, store, before)
+					users := &accountUsers{Store: store}
+					service, err := newFiles(c, users, before)
 					if err != nil {
 						return err
 					}
-					groups, err := diffDevices(cmd.Context(), store, service.With(before), service.With(after))
+					groups, err := diffDevices(cmd, store, author.NewDiffer(service.With(before), service.With(after)))
 					if err != nil {
 						return err
 					}
@@ -236,22 +264,61 @@ any would.`,
 	return cmd
 }
 
+// accountUsers keeps the users of the account that was asked for last: the
+// phonebook of all its phones is made of them. What a phone told of its
+// firmware is asked for beforehand.
+type accountUsers struct {
+	provisioner.Store
+	account string
+	pages   map[string][]*models.User // by the id that they follow
+}
+
+// Users reads a page of an account's users.
+func (a *accountUsers) Users(ctx context.Context, accountID, after string, limit int) ([]*models.User, error) {
+	if a.account != accountID {
+		a.account, a.pages = accountID, map[string][]*models.User{}
+	}
+	if page, known := a.pages[after]; known {
+		return page, nil
+	}
+	page, err := a.Store.Users(ctx, accountID, after, limit)
+	if err == nil {
+		a.pages[after] = page
+	}
+	return page, err
+}
+
+// LastFirmware is not asked again.
+func (*accountUsers) LastFirmware(context.Context, string) (string, error) { return "", nil }
+
+// progressEvery is how often a long command says how far it is.
+const progressEvery = 5 * time.Second
+
 // diffDevices compares the files of every device, a page at a time.
-func diffDevices(ctx context.Context, store *sqlstore.Store, before, after *provisioner.Service) (*author.Groups, error) {
+func diffDevices(cmd *cobra.Command, store *sqlstore.Store, differ *author.Differ) (*author.Groups, error) {
+	ctx := cmd.Context()
 	groups := &author.Groups{}
+	compared, told := 0, time.Now()
 	err := eachOf(func(after string) ([]*models.Account, error) {
 		return store.ListAccounts(ctx, "", models.Listing{After: after, Limit: listPage})
 	}, func(a *models.Account) (string, error) {
 		return a.ID, eachOf(func(after string) ([]*models.Device, error) {
 			return store.ListDevices(ctx, a.ID, models.Listing{After: after, Limit: listPage})
 		}, func(d *models.Device) (string, error) {
-			return d.ID, diffDevice(ctx, store, before, after, d, groups)
+			if compared++; time.Since(told) > progressEvery {
+				told = time.Now()
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s compared\n", count(compared, "device"))
+			}
+			return d.ID, diffDevice(ctx, store, differ, d, groups)
 		})
 	})
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s compared\n", count(compared, "device"))
+	}
 	return groups, err
 }
 
-func diffDevice(ctx context.Context, store *sqlstore.Store, before, after *provisioner.Service, d *models.Device, groups *author.Groups) error {
+func diffDevice(ctx context.Context, store *sqlstore.Store, differ *author.Differ, d *models.Device, groups *author.Groups) error {
 	phone, err := store.PhoneOfDevice(ctx, d.ID)
 	if errors.Is(err, models.ErrNotFound) {
 		return nil // deleted meanwhile
@@ -259,7 +326,10 @@ func diffDevice(ctx context.Context, store *sqlstore.Store, before, after *provi
 	if err != nil {
 		return err
 	}
-	text, err := author.DiffPhone(ctx, before, after, phone)
+	if phone.Firmware, err = store.LastFirmware(ctx, d.ID); err != nil {
+		return err
+	}
+	text, err := differ.Phone(ctx, phone)
 	if err != nil {
 		return fmt.Errorf("device %s: %w", d.ID, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,26 +15,42 @@ import (
 	"dialtone/provisioner"
 )
 
-// DiffPhone tells how the files of a phone differ between two services, which
-// have different templates: by the path of the file in the manifest, secrets
-// masked, the phone's MAC written {mac}. "" when they do not.
-func DiffPhone(ctx context.Context, before, after *provisioner.Service, phone *models.Phone) (string, error) {
-	var names, paths []string
-	for _, s := range []*provisioner.Service{before, after} {
+// A Differ compares the files of phones between two services, which have
+// different templates.
+type Differ struct {
+	before, after *provisioner.Service
+	manifests     map[string]bool // that are the same in both, by brand
+	templates     map[string]bool // likewise, with all that they use
+
+	account string            // of the last phone
+	common  map[string]string // how its common files differ, by brand, name and what they depend on of a phone
+}
+
+// NewDiffer compares what two services render.
+func NewDiffer(before, after *provisioner.Service) *Differ {
+	return &Differ{before: before, after: after, manifests: map[string]bool{}, templates: map[string]bool{}}
+}
+
+// Phone tells how the files of a phone differ: by the path of the file in the
+// manifest, secrets masked, the phone's MAC written {mac}. "" when they do not.
+func (d *Differ) Phone(ctx context.Context, phone *models.Phone) (string, error) {
+	var files []provisioner.PhoneFile
+	for _, s := range []*provisioner.Service{d.before, d.after} {
 		for _, file := range s.FilesOf(phone) {
-			if !slices.Contains(names, file.Name) {
-				names, paths = append(names, file.Name), append(paths, file.Rule.Path)
+			known := slices.ContainsFunc(files, func(f provisioner.PhoneFile) bool { return f.Name == file.Name })
+			if !known && !d.unchanged(phone, file.Rule) {
+				files = append(files, file)
 			}
 		}
 	}
 	var all strings.Builder
-	for i, name := range names {
-		text, err := diffFile(ctx, before, after, phone, name)
+	for _, file := range files {
+		text, err := d.file(ctx, phone, file)
 		if err != nil {
 			return "", err
 		}
 		if text != "" {
-			fmt.Fprintf(&all, "%s\n%s", paths[i], text)
+			fmt.Fprintf(&all, "%s\n%s", file.Rule.Path, text)
 		}
 	}
 	if mac, ok := phone.Device.MAC(); ok {
@@ -41,6 +58,52 @@ func DiffPhone(ctx context.Context, before, after *provisioner.Service, phone *m
 		return strings.NewReplacer(mac.String(), "{mac}", upper, "{MAC}").Replace(all.String()), nil
 	}
 	return all.String(), nil
+}
+
+// file compares one file. A common one is the same for all phones of a model in
+// an account that have the same firmware.
+func (d *Differ) file(ctx context.Context, phone *models.Phone, file provisioner.PhoneFile) (string, error) {
+	if file.Rule.PerDevice() {
+		return diffFile(ctx, d.before, d.after, phone, file.Name)
+	}
+	if d.account != phone.Account.ID {
+		d.account, d.common = phone.Account.ID, map[string]string{}
+	}
+	p := phone.Device.Provision
+	key := strings.Join([]string{p.Brand, p.Family, string(p.Model), phone.Firmware, file.Name}, "\n")
+	if text, known := d.common[key]; known {
+		return text, nil
+	}
+	text, err := diffFile(ctx, d.before, d.after, phone, file.Name)
+	if err == nil {
+		d.common[key] = text
+	}
+	return text, err
+}
+
+// unchanged reports whether a file cannot differ: nothing that makes it does.
+// A common file may be made by templates of another model than the phone's.
+func (d *Differ) unchanged(phone *models.Phone, rule *provisioner.FileRule) bool {
+	p := phone.Device.Provision
+	before, after := d.before.Catalog(), d.after.Catalog()
+	if !remembered(d.manifests, p.Brand, func() bool {
+		was, _ := before.Manifest(p.Brand)
+		is, _ := after.Manifest(p.Brand)
+		return reflect.DeepEqual(was, is)
+	}) {
+		return false
+	}
+	template := before.TemplateFor(before.Model(p.Brand, p.Family, string(p.Model)), p.ID, rule)
+	return rule.PerDevice() && template == after.TemplateFor(after.Model(p.Brand, p.Family, string(p.Model)), p.ID, rule) &&
+		remembered(d.templates, template, func() bool { return before.Fingerprint(template) == after.Fingerprint(template) })
+}
+
+func remembered(known map[string]bool, key string, find func() bool) bool {
+	if answer, ok := known[key]; ok {
+		return answer
+	}
+	known[key] = find()
+	return known[key]
 }
 
 func diffFile(ctx context.Context, before, after *provisioner.Service, phone *models.Phone, name string) (string, error) {

@@ -189,26 +189,29 @@ type Group struct {
 }
 
 const (
-	maxNames  = 5    // of a group
-	maxGroups = 1000 // that are kept
+	maxNames     = 5        // of a group
+	maxGroups    = 1000     // that are kept
+	maxTextBytes = 16 << 20 // of all of them
 )
 
 // Groups collects differences by their text, in the order of their first.
 type Groups struct {
-	List []*Group
-	Rest int // differences in groups that there was no room for
-	at   map[string]*Group
+	List  []*Group
+	Rest  int // differences in groups that there was no room for
+	at    map[string]*Group
+	bytes int // of texts
 }
 
 // Add adds a difference.
 func (g *Groups) Add(d Difference) {
 	group := g.at[d.Text]
 	switch {
-	case group == nil && len(g.List) == maxGroups:
+	case group == nil && (len(g.List) == maxGroups || g.bytes+len(d.Text) > maxTextBytes):
 		g.Rest++
 		return
 	case group == nil:
 		group = &Group{Text: d.Text}
+		g.bytes += len(d.Text)
 		g.List = append(g.List, group)
 		if g.at == nil {
 			g.at = map[string]*Group{}

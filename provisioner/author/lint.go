@@ -58,15 +58,15 @@ func Lint(ctx context.Context, fsys fs.FS, brands []string) ([]Finding, error) {
 		slices.SortFunc(mistakes, Finding.compare)
 		return mistakes, nil
 	}
+	if err := CheckBrands(catalog, brands...); err != nil {
+		return nil, err
+	}
 	if len(brands) == 0 {
 		brands = catalog.Brands()
 	}
 	var all []Finding
 	for _, brand := range brands {
-		manifest, ok := catalog.Manifest(brand)
-		if !ok {
-			return nil, fmt.Errorf("there is no brand %q", brand)
-		}
+		manifest, _ := catalog.Manifest(brand)
 		l := &linter{fsys: fsys, catalog: catalog, brand: brand, manifest: manifest, seen: map[string]bool{}, traced: map[string]provisioner.Rendering{}}
 		if err := l.run(ctx); err != nil {
 			return nil, err

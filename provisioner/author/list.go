@@ -34,11 +34,36 @@ func List(catalog *provisioner.Catalog, brands []string) []Listed {
 	return all
 }
 
+// CheckBrands refuses brands that there are not.
+func CheckBrands(catalog *provisioner.Catalog, brands ...string) error {
+	for _, brand := range brands {
+		if _, ok := catalog.Manifest(brand); !ok {
+			return &provisioner.FileError{File: "brand " + brand, Reason: "there is no such brand", Hint: nearest.Hint(brand, catalog.Brands())}
+		}
+	}
+	return nil
+}
+
+// CheckModel refuses names of models that a brand's manifest does not list.
+func CheckModel(catalog *provisioner.Catalog, brand, name string) error {
+	if err := CheckBrands(catalog, brand); err != nil {
+		return err
+	}
+	var names []string
+	for _, known := range catalog.Models(brand) {
+		if known.Name == catalog.Model(brand, "", name).Name {
+			return nil
+		}
+		names = append(names, known.Name)
+	}
+	return &provisioner.FileError{File: "model " + name, Reason: "the manifest of " + brand + " does not list it", Hint: nearest.Hint(strings.ToLower(name), names)}
+}
+
 // FindModel finds the brand of a model's name or alias, or takes it from
 // "brand/model".
 func FindModel(catalog *provisioner.Catalog, name string) (brand, model string, err error) {
 	if brand, model, ok := strings.Cut(name, "/"); ok {
-		return brand, model, nil
+		return brand, model, CheckModel(catalog, brand, model)
 	}
 	var brands, names []string
 	for _, brand := range catalog.Brands() {

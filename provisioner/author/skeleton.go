@@ -36,6 +36,15 @@ func Init(ctx context.Context, base fs.FS, dir, brand string) ([]string, error) 
 	if _, err := os.Lstat(folder); err == nil {
 		return nil, fmt.Errorf("%s is there already", folder)
 	}
+	files, err := begin(ctx, base, dir, brand)
+	if err != nil {
+		_ = os.RemoveAll(folder) // it was not there before
+	}
+	return files, err
+}
+
+func begin(ctx context.Context, base fs.FS, dir, brand string) ([]string, error) {
+	folder := filepath.Join(dir, brand)
 	if err := writeSkeleton(folder, brand); err != nil {
 		return nil, err
 	}
