@@ -68,19 +68,21 @@ func TestLoadMistakes(t *testing.T) {
 		name    string
 		changes map[string]string
 		file    string
+		line    int
 		reason  string
 	}{
-		{"no manifest beside templates", map[string]string{"other/settings.tpl": "x\n"}, "other/manifest.yaml", "missing"},
-		{"no samples", map[string]string{"acme/samples/plain.json": ""}, "acme/samples", "no sample"},
-		{"sample that is no JSON", map[string]string{"acme/samples/plain.json": "{"}, "acme/samples/plain.json", "JSON"},
-		{"sample without a device", map[string]string{"acme/samples/plain.json": `{"account": {}}`}, "acme/samples/plain.json", "device"},
-		{"sample without a MAC", map[string]string{"acme/samples/plain.json": `{"account": {}, "device": {}}`}, "acme/samples/plain.json", "mac_address"},
-		{"template missing", map[string]string{"acme/page.tpl": ""}, "acme/page.tpl", "no such template"},
+		{"no manifest beside templates", map[string]string{"other/settings.tpl": "x\n"}, "other/manifest.yaml", 0, "missing"},
+		{"no samples", map[string]string{"acme/samples/plain.json": ""}, "acme/samples", 0, "no sample"},
+		{"sample that is no JSON", map[string]string{"acme/samples/plain.json": "{"}, "acme/samples/plain.json", 1, "JSON"},
+		{"sample with a member that there is not", map[string]string{"acme/samples/plain.json": "{\n\"acount\": {}}"}, "acme/samples/plain.json", 2, "acount"},
+		{"sample without a device", map[string]string{"acme/samples/plain.json": `{"account": {}}`}, "acme/samples/plain.json", 0, "device"},
+		{"sample without a MAC", map[string]string{"acme/samples/plain.json": `{"account": {}, "device": {}}`}, "acme/samples/plain.json", 0, "mac_address"},
+		{"template missing", map[string]string{"acme/page.tpl": ""}, "acme/page.tpl", 0, "no such template"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Load(acme(tt.changes))
-			wantFileError(t, err, tt.file, 0, tt.reason)
+			wantFileError(t, err, tt.file, tt.line, tt.reason)
 		})
 	}
 	if _, err := Load(acme(map[string]string{"acme/manifest.yaml": "", "acme/settings.tpl": "", "acme/common.tpl": "", "acme/page.tpl": ""})); err == nil {
