@@ -4,7 +4,7 @@ LINT_VERSION  := v2.15.0
 LINT          := bin/golangci-lint-$(LINT_VERSION)
 FUZZ_TIME     ?= 20s
 
-.PHONY: build run demo test lint bench fuzz golden cover clean
+.PHONY: build run demo test lint bench torture fuzz golden cover clean
 
 build: ## the program, without cgo, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
@@ -29,6 +29,9 @@ $(LINT):
 
 bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices
 	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
+
+torture: ## RFC 4475's messages, and 100,000 malformed or half-open SIP requests
+	TORTURE=1 CGO_ENABLED=1 $(GO) test -race ./sip -run 'Torture|NothingLeaks' -count 1
 
 fuzz: ## every fuzz target for FUZZ_TIME
 	scripts/fuzz $(FUZZ_TIME)

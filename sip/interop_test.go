@@ -13,6 +13,7 @@ import (
 
 	"dialtone/internal/syncbuf"
 	"dialtone/models"
+	"dialtone/sip"
 )
 
 // program finds a SIP client that others wrote. These tests do not skip: what
@@ -80,17 +81,33 @@ func TestBaresip(t *testing.T) {
 	if found, err := filepath.Glob("/usr/lib/*/baresip/modules"); err == nil && len(found) > 0 {
 		modules = found[0]
 	}
-	for _, transport := range []string{"udp", "tcp"} {
-		t.Run(transport, func(t *testing.T) {
-			o := open(t, nil)
+	for _, tt := range []struct{ name, transport, account string }{
+		{"udp", "udp", ""},
+		{"tcp", "tcp", ""},
+		{"tls", "tls", ""},
+		{"udp flow", "udp", ";sipnat=outbound"},
+		{"tcp flow", "tcp", ";sipnat=outbound"},
+	} {
+		transport := tt.transport
+		t.Run(tt.name, func(t *testing.T) {
+			cert, key, _ := certificate(t)
+			o := open(t, func(c *sip.Config) { c.TLSAddr, c.TLSCert, c.TLSKey = "127.0.0.1:0", cert, key })
 			ann := o.ann(t)
-			server := fmt.Sprintf("sip:%s;transport=%s", o.Addrs().UDP, transport)
+			addr := o.Addrs().UDP
+			if transport == "tls" {
+				addr = o.Addrs().TLS
+			}
+			server := fmt.Sprintf("sip:%s;transport=%s", addr, transport)
 			output := run(t, map[string]string{
-				"config":   "sip_listen 127.0.0.1:0\nmodule_path " + modules + "\nmodule_app account.so\n",
-				"accounts": fmt.Sprintf("<sip:ann@%s;transport=%s>;auth_user=ann;auth_pass=%s;outbound=%q;regint=60\n", realm, transport, password, server),
+				"config": "sip_listen 127.0.0.1:0\nsip_cafile " + cert + "\nmodule_path " + modules + "\nmodule_tmp uuid.so\nmodule_app account.so\n",
+				"accounts": fmt.Sprintf("<sip:ann@%s;transport=%s>;auth_user=ann;auth_pass=%s;outbound=%q;regint=60%s\n",
+					realm, transport, password, server, tt.account),
 			}, "baresip", "-f", ".", "-s", "-v")
 			// baresip knows no check-sync outside a subscription; any answer shows that it was reached.
 			reach(t, o, ann, transport, output, models.Notification{State: models.NotifyRefused, Code: 481, Reason: "Subscription Does Not Exist"})
+			if b := o.bindings(t, ann)[0]; b.Instance == "" || (b.RegID == 1) != (tt.account != "") {
+				t.Errorf("flow: got instance %q and reg-id %d", b.Instance, b.RegID)
+			}
 		})
 	}
 }

@@ -244,11 +244,6 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 	if reg.user == "" || len(reg.user) > maxName || !isClean(reg.user) || !isHost(reg.realm) || !isClean(reg.callID) {
 		return nil, badRequest("Bad To or Call-ID")
 	}
-	required := optionTags(headerValues(req, "require"))
-	if unsupported := slices.DeleteFunc(slices.Clone(required), isSupported); len(unsupported) > 0 {
-		return nil, refuse(sipmsg.StatusBadExtension, "Bad Extension",
-			sipmsg.NewHeader("Unsupported", strings.Join(unsupported, ", ")))
-	}
 	expires := headerExpires(headerValues(req, "expires"))
 	if reg.contacts, reg.all, err = parseContacts(headerValues(req, "contact", "m"), expires); err != nil {
 		return nil, badRequest("Bad Contact")
@@ -259,7 +254,8 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 	if reg.path, err = parsePath(headerValues(req, "path")); err != nil {
 		return nil, badRequest("Bad Path")
 	}
-	if asked := append(required, optionTags(headerValues(req, "supported", "k"))...); slices.Contains(asked, extensionOutbound) {
+	required := optionTags(headerValues(req, "require"))
+	if asked := append(optionTags(headerValues(req, "supported", "k")), required...); slices.Contains(asked, extensionOutbound) {
 		reg.outbound = reg.isFlow(len(req.GetHeaders("via")))
 	}
 	if !reg.outbound && slices.Contains(required, extensionOutbound) {

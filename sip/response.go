@@ -26,7 +26,10 @@ const (
 
 var supportedExtensions = []string{extensionPath, extensionOutbound}
 
-const statusFirstHop = 439 // RFC 5626, section 11.6
+const (
+	statusScheme   = 416
+	statusFirstHop = 439 // RFC 5626, section 11.6
+)
 
 // A refusalError is a request that gets another answer than 200.
 type refusalError struct {
@@ -57,6 +60,7 @@ var (
 	errVersion       = refuse(sipmsg.StatusVersionNotSupported, "Version Not Supported")
 	errNoTransaction = refuse(sipmsg.StatusCallTransactionDoesNotExists, "Transaction Does Not Exist")
 	errMethod        = refuse(sipmsg.StatusMethodNotAllowed, "Method Not Allowed", sipmsg.NewHeader("Allow", allowedMethods))
+	errScheme        = refuse(statusScheme, "Unsupported URI Scheme")
 	errFirstHop      = refuse(statusFirstHop, "First Hop Lacks Outbound Support")
 	errTooBrief      = refuse(sipmsg.StatusIntervalToBrief, "Interval Too Brief", sipmsg.NewHeader("Min-Expires", strconv.Itoa(minExpires)))
 )

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,8 +253,16 @@ func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Respon
 		return refusal(req, errVersion)
 	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
 		return refusal(req, badRequest("Missing Header"))
+	case repeatsHeader(req):
+		return refusal(req, badRequest("Repeated Header"))
 	case req.CSeq().MethodName != req.Method:
 		return refusal(req, badRequest("CSeq Method Mismatch"))
+	case !strings.EqualFold(req.Recipient.Scheme, "sip") && !strings.EqualFold(req.Recipient.Scheme, "sips"):
+		return refusal(req, errScheme)
+	}
+	if unsupported := slices.DeleteFunc(optionTags(headerValues(req, "require")), isSupported); len(unsupported) > 0 {
+		return refusal(req, refuse(sipmsg.StatusBadExtension, "Bad Extension",
+			sipmsg.NewHeader("Unsupported", strings.Join(unsupported, ", "))))
 	}
 	switch req.Method {
 	case sipmsg.REGISTER:
@@ -268,6 +277,13 @@ func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Respon
 	default:
 		return refusal(req, errMethod)
 	}
+}
+
+// repeatsHeader reports whether a request says twice what can only be said once.
+func repeatsHeader(req *sipmsg.Request) bool {
+	return slices.ContainsFunc([]string{"from", "to", "call-id", "cseq", "max-forwards", "content-length"}, func(name string) bool {
+		return len(req.GetHeaders(name)) > 1
+	})
 }
 
 func (s *Server) respond(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction, res *sipmsg.Response) {

@@ -39,16 +39,20 @@ var parsedHeaders = []string{
 	"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "max-forwards", "content-length", "l",
 }
 
-// newAgent makes the stack's transports and transactions; it binds nothing.
-func newAgent(log *slog.Logger) (*sipgo.UserAgent, error) {
-	prepareStack()
+func newParser() *sipmsg.Parser {
 	headers := maps.Clone(sipmsg.DefaultHeadersParser())
 	maps.DeleteFunc(headers, func(name string, _ sipmsg.HeaderParser) bool { return !slices.Contains(parsedHeaders, name) })
 	parser := sipmsg.NewParser(sipmsg.WithHeadersParsers(headers))
 	parser.MaxMessageLength = maxMessage
+	return parser
+}
+
+// newAgent makes the stack's transports and transactions; it binds nothing.
+func newAgent(log *slog.Logger) (*sipgo.UserAgent, error) {
+	prepareStack()
 	stackLog := stackLogger(log)
 	agent, err := sipgo.NewUA(
-		sipgo.WithUserAgentParser(parser),
+		sipgo.WithUserAgentParser(newParser()),
 		sipgo.WithUserAgentDNSResolver(resolver()),
 		sipgo.WithUserAgentTransportLayerOptions(
 			sipmsg.WithTransportLayerLogger(stackLog),

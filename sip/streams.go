@@ -289,6 +289,9 @@ func (s *stream) sort() error {
 			return nil // a keep-alive, or the beginning of one: next time
 		}
 		length, err := frameLength(rest)
+		if err != nil && s.whole > 0 {
+			return nil // after what is before it
+		}
 		if err != nil || length == 0 {
 			return err
 		}
