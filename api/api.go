@@ -66,6 +66,8 @@ type Store interface {
 	Hotdesks(ctx context.Context, accountID string, limit int) ([]models.Hotdesk, error)
 	PhoneByUsername(ctx context.Context, accountID, username string) (*models.Phone, error)
 	Notifications(ctx context.Context, deviceID string, limit int) ([]models.Notification, error)
+	DeviceQuickCalls(ctx context.Context, deviceID string, limit int) ([]models.QuickCall, error)
+	UserQuickCalls(ctx context.Context, userID string, limit int) ([]models.QuickCall, error)
 	Uploads(ctx context.Context, deviceID string) ([]models.Upload, error)
 	Upload(ctx context.Context, deviceID, name string) (*models.Upload, error)
 	DeleteUploads(ctx context.Context, d *models.Device, which func(models.Upload) bool) ([]models.Upload, error)
@@ -105,6 +107,10 @@ type Config struct {
 	AwaitRoom func(ctx context.Context)
 	// Notify sends any other NOTIFY; it returns at once.
 	Notify func(Notice)
+	// QuickCall begins a call; outcome waits until it is known whether the phone
+	// calls the number, or ctx ends. It is models.ErrBusy when too many calls are
+	// under way, or one of the phones is being called.
+	QuickCall func(ctx context.Context, c QuickCall) (outcome func(ctx context.Context) models.QuickCall, err error)
 	// Provision reports which files a phone is given and which it has.
 	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
 	// Preview renders one of a phone's files, with secrets masked or not.
@@ -133,7 +139,7 @@ type Config struct {
 }
 
 func (c *Config) check() error {
-	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.Provision == nil || c.Preview == nil || c.Explain == nil ||
+	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.QuickCall == nil || c.Provision == nil || c.Preview == nil || c.Explain == nil ||
 		c.Catalog == nil || c.Background == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}
@@ -263,8 +269,9 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"DELETE", "/v2/accounts/:account/devices/:device/uploads/*name", s.inAccount(s.clearUpload)},
 		{"GET", "/v2/accounts/:account/devices/:device/audit", s.inAccount(s.deviceAudit)},
 
-		{"GET", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inOpenAccount(quickcall)},
-		{"POST", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inAccount(quickcall)},
+		{"GET", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inOpenAccount(s.quickcallDevice)},
+		{"POST", "/v2/accounts/:account/devices/:device/quickcall/:number", s.inAccount(s.quickcallDevice)},
+		{"GET", "/v2/accounts/:account/devices/:device/quickcalls", s.inAccount(s.listDeviceCalls)},
 
 		{"GET", "/v2/accounts/:account/users/:user/devices", s.inUser(s.listUserDevices)},
 		{"GET", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.showDevice)},
@@ -274,8 +281,9 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"DELETE", "/v2/accounts/:account/users/:user/devices/:device", s.inUser(s.deleteDevice)},
 		{"POST", "/v2/accounts/:account/users/:user/devices/:device/sync", s.inUser(s.syncDevice)},
 		{"POST", "/v2/accounts/:account/users/:user/devices/:device/notify", s.inUser(s.notifyDevice)},
-		{"GET", "/v2/accounts/:account/users/:user/quickcall/:number", s.inOpenAccount(quickcall)},
-		{"POST", "/v2/accounts/:account/users/:user/quickcall/:number", s.inAccount(quickcall)},
+		{"GET", "/v2/accounts/:account/users/:user/quickcall/:number", s.inOpenAccount(s.quickcallUser)},
+		{"POST", "/v2/accounts/:account/users/:user/quickcall/:number", s.inAccount(s.quickcallUser)},
+		{"GET", "/v2/accounts/:account/users/:user/quickcalls", s.inAccount(s.listUserCalls)},
 		{"GET", "/v2/accounts/:account/hotdesks", s.inAccount(s.listHotdesks)},
 
 		{"GET", "/v2/registrations/count", s.authenticated(s.countAllRegistrations)},
@@ -319,9 +327,20 @@ func (s *server) inUser(h handler) gin.HandlerFunc {
 	return s.handle(h, s.findAccount, s.authenticate, s.authorize, negotiate, s.findUser, s.reads(jsonBody))
 }
 
-// inOpenAccount is for what Kazoo lets anybody do; no body is of any use there.
+// inOpenAccount is for what anybody may do where the account allows it, which the
+// handler finds out; a token that is presented must be good. No body is of any
+// use there.
 func (s *server) inOpenAccount(h handler) gin.HandlerFunc {
-	return s.handle(h, s.findAccount, negotiate)
+	authorized := func(ctx context.Context, r *request) error {
+		if r.token == "" {
+			return nil
+		}
+		if err := s.authenticate(ctx, r); err != nil {
+			return err
+		}
+		return s.authorize(ctx, r)
+	}
+	return s.handle(h, s.findAccount, authorized, negotiate)
 }
 
 // handle adapts a handler to gin.

@@ -41,6 +41,8 @@ type bench struct {
 	now      time.Time
 	synced   []api.CheckSync
 	notified []string
+	called   []api.QuickCall
+	story    models.QuickCall // what becomes of each
 	report   provisioner.Report
 	err      error
 }
@@ -66,6 +68,7 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 	t.Helper()
 	b := &bench{T: t, store: store, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	b.report.State = provisioner.StateNever
+	b.story = models.QuickCall{ID: models.NewID(), Number: "1", State: models.CallRinging, Created: b.now}
 	b.config = api.Config{
 		Store: b.store,
 		CheckSync: func(c api.CheckSync) {
@@ -82,6 +85,12 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 				text += "|" + to.Contact
 			}
 			b.notified = append(b.notified, text)
+		},
+		QuickCall: func(_ context.Context, c api.QuickCall) (func(context.Context) models.QuickCall, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.called = append(b.called, c)
+			return func(context.Context) models.QuickCall { return b.story }, b.err
 		},
 		Preview: func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error) {
 			return provisioner.NewService(b.store, builtin(t), provisioner.Options{BaseURL: "http://h"}).Preview(ctx, p, name, reveal)

@@ -104,6 +104,9 @@ func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 		AwaitRoom: func(context.Context) {},
 		Notify:    func(api.Notice) {},
 		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return provisioner.Report{}, nil },
+		QuickCall: func(context.Context, api.QuickCall) (func(context.Context) models.QuickCall, error) {
+			return nil, models.ErrBusy
+		},
 		Preview: func(context.Context, *models.Phone, string, bool) (provisioner.File, error) {
 			return provisioner.File{}, nil
 		},

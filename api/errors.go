@@ -19,8 +19,9 @@ import (
 
 // A faultError is one of Kazoo's named errors.
 type faultError struct {
-	name string // the envelope's "message"
-	data any    // the envelope's "data"
+	name     string // the envelope's "message"
+	data     any    // the envelope's "data"
+	expected bool   // it is no failure of the server, whatever its status says
 }
 
 func (e *faultError) Error() string { return e.name }
@@ -159,6 +160,8 @@ func faultOf(err error) *faultError {
 		return &faultError{name: "validation error", data: rejected.problems}
 	case errors.As(err, &empty):
 		return &faultError{name: "too_many_requests", data: detail{"message": "too many requests"}}
+	case errors.Is(err, models.ErrBusy):
+		return &faultError{name: "too_many_requests", data: detail{"message": "too much is under way"}}
 	case errors.Is(err, models.ErrNotFound):
 		return &faultError{name: "bad_identifier", data: detail{"message": "bad identifier"}}
 	case errors.Is(err, models.ErrInvalid):
@@ -192,7 +195,7 @@ func (s *server) writeError(c *gin.Context, r *request, err error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		c.Header("Retry-After", fmt.Sprint(retryAfter(err)))
 	}
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && !errors.Is(err, context.Canceled) {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented && !f.expected && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(c.Request.Context(), "request failed", "request_id", r.id, "route", c.FullPath(), "err", err)
 	}
 	s.write(c, r, status, envelope{Data: f.data, Status: "error", Message: f.name, Error: fmt.Sprint(status)})

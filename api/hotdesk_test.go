@@ -130,24 +130,6 @@ func TestHotdeskIDIsUnique(t *testing.T) {
 	b.do("PUT", b.users(), bob).want(http.StatusCreated) // free again
 }
 
-func TestQuickcall(t *testing.T) {
-	b := newBench(t)
-	for _, path := range []string{b.device(`{"name":"a"}`), b.users() + "/" + b.person(`{"first_name":"A","last_name":"A"}`)} {
-		path += "/quickcall/14155550100"
-		for _, method := range []string{"GET", "POST"} {
-			r := b.do(method, path, "").fails(http.StatusNotImplemented, "not_implemented")
-			if text, _ := r.at("message").(string); !strings.Contains(text, "media switch") || r.header.Get("Retry-After") != "" {
-				t.Errorf("%s: %s", method, r.body)
-			}
-		}
-		b.as("", "GET", path, "").fails(http.StatusNotImplemented, "not_implemented")
-		b.as("", "POST", path, "").fails(http.StatusUnauthorized, "invalid_credentials")
-	}
-	if strings.Contains(b.log.String(), "request failed") {
-		t.Error("what is not implemented was logged as a failure")
-	}
-}
-
 func TestMobileNumber(t *testing.T) {
 	b := newBench(t)
 	account, key := b.account("A", "a.example.com", b.master)

@@ -65,6 +65,8 @@ const (
 	ActionLogout       = "logout"
 	ActionRecovery     = "recovery" // a link to reset the password is mailed
 	ActionFlush        = "flush"    // registrations were dropped on request
+
+	ActionCall = "quickcall" // phones rang, to call a number
 )
 
 // An AuditEntry says what was done to one document, by whom. It holds no
@@ -77,7 +79,7 @@ type AuditEntry struct {
 	Action    string
 	Actor     Actor
 	Revision  string // of the document afterwards; of a deleted one the last
-	Detail    string // the file that was revealed or cleared; how somebody logged in, and what was wrong with it
+	Detail    string // the file that was revealed or cleared; how somebody logged in, and what was wrong with it; the number that was called
 	Changes   []Change
 	Truncated bool     // there were more, or larger, changes than are kept
 	Document  Document // a deleted document's last state, nil otherwise

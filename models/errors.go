@@ -13,6 +13,7 @@ var (
 	ErrUnavailable = errors.New("storage is unavailable")
 	ErrDescendants = errors.New("other accounts are below it")
 	ErrQuota       = errors.New("more than may be kept")
+	ErrBusy        = errors.New("too much is under way")
 )
 
 // A TakenError says that a value which must be unique belongs to another

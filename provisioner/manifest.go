@@ -10,7 +10,8 @@ type Manifest struct {
 	UserAgents  []string          `yaml:"user_agents"` // regular expressions; groups model, firmware, mac
 	Generation  string            `yaml:"generation"`  // regular expression on the firmware version; its first group is phone.generation
 	CheckSync   CheckSync         `yaml:"check_sync"`
-	Files       []FileRule        `yaml:"files"` // in matching order
+	AutoAnswer  []string          `yaml:"auto_answer"` // headers of an INVITE that a phone answers by itself: "Call-Info: <sip:{realm}>;answer-after=0"
+	Files       []FileRule        `yaml:"files"`       // in matching order
 	Keys        KeyRules          `yaml:"keys"`
 	Codecs      []CodecRule       `yaml:"codecs"`       // every audio codec the brand can switch
 	VideoCodecs []CodecRule       `yaml:"video_codecs"` // the same for video

@@ -33,6 +33,9 @@ const (
 	maxModuleKeys    = 100
 )
 
+// headerLine is a header of a message, on one line.
+var headerLine = regexp.MustCompile(`^[A-Za-z][A-Za-z-]*: [!-~][ -~]*$`)
+
 // uploadTypes are what an upload may be served as: nothing that a browser runs.
 var uploadTypes = []string{"text/plain", "application/xml"}
 
@@ -182,6 +185,11 @@ func (c *manifestCheck) run(folder string) {
 	}
 	if m.CheckSync.Resync == "" || m.CheckSync.Reboot == "" {
 		c.bad("$.check_sync", "check_sync needs resync and reboot")
+	}
+	for i, line := range m.AutoAnswer {
+		if !headerLine.MatchString(line) {
+			c.bad(fmt.Sprintf("$.auto_answer[%d]", i), "auto_answer %q: want a header, like \"Alert-Info: Auto Answer\"", line)
+		}
 	}
 	if m.Transports["udp"] == "" {
 		c.bad("$.transports", "transports needs udp: what stands in for an unknown one")

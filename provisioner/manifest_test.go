@@ -19,6 +19,7 @@ func TestManifestMistakes(t *testing.T) {
 		{"wrong type", "lines: 2", "lines: two", 27, "cannot unmarshal"},
 		{"other brand's folder", "brand: acme", "brand: other", 1, `the folder "acme"`},
 		{"user agent", "(?P<model>", "(?P<", 3, "user agent"},
+		{"auto_answer", "reboot: acme-reboot}", "reboot: acme-reboot}\nauto_answer: [\"X: 1\", \"no header\"]", 5, "want a header"},
 		{"check_sync", "reboot: acme-reboot", "reboot: ''", 4, "resync and reboot"},
 		{"role twice", "role: common", "role: settings", 7, "role"},
 		{"path leads out", `"{mac}.xml"`, `"../{mac}.xml"`, 8, "path"},

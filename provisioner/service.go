@@ -336,6 +336,23 @@ func ownSyncEvent(doc models.Document, mode SyncMode) (event, suffix string) {
 	return doc.Text("provision.check_sync_event"), suffix
 }
 
+// usualAutoAnswer stands in for the headers of a brand that names none.
+var usualAutoAnswer = []string{"Call-Info: <sip:{realm}>;answer-after=0"}
+
+// AutoAnswer is the headers, each "Name: value", of an INVITE that a phone
+// answers by itself.
+func (s *Service) AutoAnswer(phone *models.Phone) []string {
+	lines := usualAutoAnswer
+	if m, ok := s.Catalog().Manifest(phone.Device.Provision.Brand); ok && len(m.AutoAnswer) > 0 {
+		lines = m.AutoAnswer
+	}
+	headers := make([]string, len(lines))
+	for i, line := range lines {
+		headers[i] = strings.ReplaceAll(line, "{realm}", phone.Realm())
+	}
+	return headers
+}
+
 // URL is where the account's phones fetch their files, see AccountURL.
 func (s *Service) URL(account *models.Account) string {
 	return AccountURL(s.opts.BaseURL, account)

@@ -535,6 +535,19 @@ func TestSyncEvent(t *testing.T) {
 	}
 }
 
+func TestAutoAnswer(t *testing.T) {
+	s := NewService(&fakeStore{}, builtinCatalog(t), Options{})
+	for brand, want := range map[string][]string{
+		"acme":    {"Call-Info: <sip:acme.example.com>;answer-after=0"},
+		"yealink": {"Call-Info: <sip:acme.example.com>;answer-after=0", "Alert-Info: <sip:acme.example.com>;info=alert-autoanswer;delay=0"},
+	} {
+		phone := newPhone(t, `{"realm": "acme.example.com"}`, "", `{"provision": {"endpoint_brand": "`+brand+`"}}`)
+		if got := s.AutoAnswer(phone); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", brand, got, want)
+		}
+	}
+}
+
 func TestURL(t *testing.T) {
 	account := acmePhone(t).Account
 	for base, want := range map[string]string{"http://host:8080": "http://host:8080/p/token/", "": ""} {

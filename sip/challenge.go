@@ -17,7 +17,7 @@ type Credentials struct {
 	Password models.Secret
 }
 
-// keys answer the challenges that one NOTIFY meets on its way: that of a proxy
+// keys answer the challenges that one request meets on its way: that of a proxy
 // (407) and that of the phone (401), each once, or once more when it calls its
 // own nonce stale.
 type keys struct {
@@ -41,7 +41,7 @@ var challenges = [2]struct {
 }
 
 // newKeys are the device's own credentials, for the phone and for a proxy that
-// takes the NOTIFY for one of the phone's; sender, when it has a name, is whom the
+// takes the request for one of the phone's; sender, when it has a name, is whom the
 // proxy wants instead.
 func newKeys(phone *models.Phone, sender Credentials) *keys {
 	own := Credentials{phone.Device.SIP.Username, phone.Device.SIP.Password}
@@ -90,7 +90,7 @@ func canAnswer(challenge *digest.Challenge) bool {
 
 // headers are the credentials for the next request. The digest's uri is the
 // whole Request-URI: strict phones compare it with its parameters.
-func (k *keys) headers(requestURI string, body []byte) []sipmsg.Header {
+func (k *keys) headers(method sipmsg.RequestMethod, requestURI string, body []byte) []sipmsg.Header {
 	var headers []sipmsg.Header
 	for i := range k.offers {
 		o := &k.offers[i]
@@ -100,7 +100,7 @@ func (k *keys) headers(requestURI string, body []byte) []sipmsg.Header {
 		o.uses++
 		account := k.of(i)
 		creds, err := digest.Digest(o.Challenge, digest.Options{
-			Method:   string(sipmsg.NOTIFY),
+			Method:   string(method),
 			URI:      requestURI,
 			GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 			Count:    o.uses,

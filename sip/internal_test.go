@@ -62,6 +62,16 @@ func (s *scriptedStore) FetchedSince(context.Context, string, time.Time) (bool, 
 	return false, models.ErrUnavailable
 }
 
+func (s *scriptedStore) CreateQuickCall(context.Context, *models.QuickCall) error {
+	return models.ErrUnavailable
+}
+
+func (s *scriptedStore) SaveQuickCall(context.Context, *models.QuickCall) error {
+	return models.ErrUnavailable
+}
+
+func (s *scriptedStore) InterruptQuickCalls(context.Context, string, time.Time) error { return nil }
+
 type openGuard struct{}
 
 func (openGuard) Allowed(netip.Addr) bool { return true }

@@ -53,7 +53,7 @@ func (s *sender) send(ctx context.Context, r NotifyRequest, t target, c *call) (
 	}
 	keys := newKeys(r.Phone, s.credentials)
 	for {
-		res, err := s.exchange(ctx, s.request(r, t, local, *c, keys.headers(t.uri, r.Body)))
+		res, err := s.exchange(ctx, s.request(r, t, local, *c, keys.headers(sipmsg.NOTIFY, t.uri, r.Body)))
 		if err != nil {
 			return nil, err
 		}

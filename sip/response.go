@@ -59,6 +59,8 @@ var (
 	errOutOfOrder    = refuse(sipmsg.StatusInternalServerError, "Out of Order")
 	errVersion       = refuse(sipmsg.StatusVersionNotSupported, "Version Not Supported")
 	errNoTransaction = refuse(sipmsg.StatusCallTransactionDoesNotExists, "Transaction Does Not Exist")
+	errEvent         = refuse(489, "Bad Event")
+	errMedia         = refuse(sipmsg.StatusNotAcceptableHere, "Not Acceptable Here")
 	errMethod        = refuse(sipmsg.StatusMethodNotAllowed, "Method Not Allowed", sipmsg.NewHeader("Allow", allowedMethods))
 	errScheme        = refuse(statusScheme, "Unsupported URI Scheme")
 	errFirstHop      = refuse(statusFirstHop, "First Hop Lacks Outbound Support")

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -50,6 +51,12 @@ type Store interface {
 	// UpdateBindings lets change decide what remains of a device's live
 	// bindings, atomically. An error of change is passed through and writes nothing.
 	UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error
+	// CreateQuickCall stores a call that begins and fills its ID.
+	CreateQuickCall(ctx context.Context, c *models.QuickCall) error
+	// SaveQuickCall stores how far a call has come.
+	SaveQuickCall(ctx context.Context, c *models.QuickCall) error
+	// InterruptQuickCalls ends the stored calls that replica did not end.
+	InterruptQuickCalls(ctx context.Context, replica string, now time.Time) error
 	// SaveNotification inserts n, or updates the one with its ID; it fills an empty ID.
 	SaveNotification(ctx context.Context, n *models.Notification) error
 	// SettleNotifications ends those without outcome that replica made before a
@@ -74,8 +81,10 @@ type Config struct {
 	Proxy         string          // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
 	Sender        Credentials     // what a proxy's challenge (407) to a NOTIFY is answered with; no username = the device's own
 	Replica       string          // this server's name, kept with bindings whose connection it holds
-	NotifyTimeout time.Duration   // for one NOTIFY and its answer; 0 = 10 s
+	NotifyTimeout time.Duration   // for one NOTIFY, or REFER, and its answer; 0 = 10 s
 	NotifyPauses  []time.Duration // before each repetition of one without success; nil = 5 s and 30 s, empty = none
+
+	ReferPatience time.Duration // for a phone to tell what became of a quick call; 0 = 3 min
 
 	PingEvery      time.Duration  // between two OPTIONS to each UDP contact that registered here; 0 = none
 	MaxConnections int            // TCP and TLS together; 0 = 20,000
@@ -97,6 +106,7 @@ type Server struct {
 	registrar *registrar
 	notifier  *notifier
 	pinger    *pinger
+	calls     *quickCalls
 	slots     *semaphore.Weighted // one for each request being handled
 	tagKey    []byte
 }
@@ -147,6 +157,7 @@ func New(cfg Config) (*Server, error) {
 	send := &sender{client: client, sockets: s.sockets, credentials: cfg.Sender}
 	s.notifier = newNotifier(cfg, proxy, send)
 	s.pinger = &pinger{store: cfg.Store, log: cfg.Log, every: cfg.PingEvery, replica: cfg.Replica, sender: send, stack: stack}
+	s.calls = newQuickCalls(cfg, s.notifier, send)
 	return s, nil
 }
 
@@ -179,6 +190,13 @@ func (s *Server) Addrs() Addrs {
 // models.Notification.
 func (s *Server) Notify(r NotifyRequest) { s.notifier.enqueue(r) }
 
+// Call begins a quick call. It is models.ErrBusy when too many are under way, or
+// one of the phones is being called; anything else but models.ErrInvalid means
+// that storage cannot answer. What becomes of it is stored as models.QuickCall.
+func (s *Server) Call(ctx context.Context, r CallRequest) (*QuickCall, error) {
+	return s.calls.start(ctx, r)
+}
+
 // AwaitRoom waits while half of what can be queued is, or until ctx ends. Who
 // has very many NOTIFYs leaves the other half to those with few.
 func (s *Server) AwaitRoom(ctx context.Context) { s.notifier.awaitRoom(ctx) }
@@ -195,7 +213,10 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
+		var senders sync.WaitGroup
+		senders.Go(func() { s.calls.run(ctx) })
 		s.notifier.run(ctx) // until ctx ends and the queue is drained
+		senders.Wait()
 		s.finishRequests(work)
 		return s.close()
 	})
@@ -274,9 +295,11 @@ func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Respon
 		return res
 	case sipmsg.CANCEL:
 		return refusal(req, errNoTransaction)
-	default:
-		return refusal(req, errMethod)
 	}
+	if toTag(req) != "" {
+		return s.calls.answer(req)
+	}
+	return refusal(req, errMethod)
 }
 
 // repeatsHeader reports whether a request says twice what can only be said once.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -210,6 +211,7 @@ func (s *server) join() error {
 				Watch: syncjob.WatchOf(n.Event),
 			})
 		},
+		QuickCall:  s.quickCall,
 		Background: s.later.add,
 		Provision:  s.files.Report,
 		Preview:    s.files.Preview,
@@ -229,6 +231,25 @@ func (s *server) join() error {
 	}
 	s.admin, err = api.New(admin)
 	return err
+}
+
+// quickCall has the SIP server place a call, with the headers of the phone's brand.
+func (s *server) quickCall(ctx context.Context, c api.QuickCall) (func(context.Context) models.QuickCall, error) {
+	r := sip.CallRequest{
+		AccountID: c.Account.ID, UserID: c.UserID, Phones: c.Phones, Number: c.Number,
+		CallerName: c.CallerName, CallerNumber: c.CallerNumber, RingFor: c.RingFor,
+	}
+	if c.AutoAnswer {
+		for _, line := range s.files.AutoAnswer(c.Phones[0]) {
+			name, value, _ := strings.Cut(line, ": ")
+			r.Headers = append(r.Headers, sip.Header{Name: name, Value: value})
+		}
+	}
+	call, err := s.sip.Call(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return call.Outcome, nil
 }
 
 // web holds the HTTP listeners; those that are off are nil.

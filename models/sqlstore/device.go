@@ -250,13 +250,13 @@ func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 }
 
 // DeleteDevice removes a device with its contact bindings, notifications,
-// fetches and uploads, unless d is no longer what is stored: ErrConflict.
+// fetches, uploads and quick calls, unless d is no longer what is stored: ErrConflict.
 func (s *Store) DeleteDevice(ctx context.Context, d *models.Device) error {
 	return s.transaction(ctx, "delete device", func(tx *gorm.DB) error {
 		if err := remove(tx, &deviceRow{}, d.Meta); err != nil {
 			return err
 		}
-		for _, row := range []any{&registrationRow{}, &syncItemRow{}, &fetchRow{}, &uploadRow{}} {
+		for _, row := range []any{&registrationRow{}, &syncItemRow{}, &fetchRow{}, &uploadRow{}, &quickCallRow{}} {
 			if err := tx.Where("device_id = ?", d.ID).Delete(row).Error; err != nil {
 				return err
 			}

@@ -9,7 +9,7 @@ import (
 
 // A Retention says how long history is kept; 0 = for ever.
 type Retention struct {
-	History time.Duration // fetches and notifications
+	History time.Duration // fetches, notifications and quick calls
 	Audit   time.Duration
 }
 
@@ -31,6 +31,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 		old := now.Add(-keep.History)
 		err = errors.Join(err,
 			pruneRows[string](ctx, s, &syncItemRow{}, "id", "created", old),
+			pruneRows[string](ctx, s, &quickCallRow{}, "id", "created", old),
 			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
 			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
 		)

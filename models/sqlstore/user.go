@@ -132,6 +132,9 @@ func (s *Store) DeleteUser(ctx context.Context, u *models.User) error {
 		if err := endUserLogins(tx, u.AccountID, u.ID); err != nil {
 			return err
 		}
+		if err := tx.Where("user_id = ?", u.ID).Delete(&quickCallRow{}).Error; err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, deleted(auditedUser(u)))
 	})
 }
