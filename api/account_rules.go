@@ -2,11 +2,7 @@ package api
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 
 	"dialtone/models"
@@ -29,13 +25,7 @@ func CheckAccount(ctx context.Context, store Store, doc models.Document) error {
 	if err != nil {
 		return err
 	}
-	var list []error
-	for _, field := range slices.Sorted(maps.Keys(wrong)) {
-		for _, code := range slices.Sorted(maps.Keys(wrong[field])) {
-			list = append(list, fmt.Errorf("%w %s (%s): %v", models.ErrInvalid, field, code, wrong[field][code]["message"]))
-		}
-	}
-	return errors.Join(list...)
+	return wrong.readable()
 }
 
 // settleAccount makes doc what is stored: without computed members and

@@ -72,6 +72,13 @@ type Store interface {
 	Upload(ctx context.Context, deviceID, name string) (*models.Upload, error)
 	DeleteUploads(ctx context.Context, d *models.Device, which func(models.Upload) bool) ([]models.Upload, error)
 
+	CreateSyncJob(ctx context.Context, j *models.SyncJob) error
+	SyncJob(ctx context.Context, accountID, id string) (*models.SyncJob, error)
+	SyncJobs(ctx context.Context, accountID string, before *models.SyncJob, limit int) ([]*models.SyncJob, error)
+	ChangeSyncJob(ctx context.Context, accountID, id string, change func(*models.SyncJob, models.SyncCounts) error) (*models.SyncJob, error)
+	SyncCounts(ctx context.Context, jobID string) (models.SyncCounts, error)
+	SyncItems(ctx context.Context, jobID, state, after string, limit int) ([]models.SyncItem, error)
+
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
 	Audit(ctx context.Context, e models.AuditEntry) error
 	UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error)
@@ -285,6 +292,12 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"POST", "/v2/accounts/:account/users/:user/quickcall/:number", s.inAccount(s.quickcallUser)},
 		{"GET", "/v2/accounts/:account/users/:user/quickcalls", s.inAccount(s.listUserCalls)},
 		{"GET", "/v2/accounts/:account/hotdesks", s.inAccount(s.listHotdesks)},
+
+		{"GET", "/v2/accounts/:account/syncs", s.inAccount(s.listSyncs)},
+		{"PUT", "/v2/accounts/:account/syncs", s.inAccount(s.createSync)},
+		{"GET", "/v2/accounts/:account/syncs/:sync", s.inAccount(s.showSync)},
+		{"PATCH", "/v2/accounts/:account/syncs/:sync", s.inAccount(s.changeSync)},
+		{"GET", "/v2/accounts/:account/syncs/:sync/items", s.inAccount(s.listSyncItems)},
 
 		{"GET", "/v2/registrations/count", s.authenticated(s.countAllRegistrations)},
 		{"GET", "/v2/accounts/:account/registrations", s.inAccount(s.listRegistrations)},

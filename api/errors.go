@@ -92,6 +92,17 @@ func (p problems) err() error {
 	return &validationError{problems: p}
 }
 
+// readable tells all problems to people, a line each; nil without problems.
+func (p problems) readable() error {
+	var list []error
+	for _, field := range slices.Sorted(maps.Keys(p)) {
+		for _, code := range slices.Sorted(maps.Keys(p[field])) {
+			list = append(list, fmt.Errorf("%w %s (%s): %v", models.ErrInvalid, field, code, p[field][code]["message"]))
+		}
+	}
+	return errors.Join(list...)
+}
+
 // A validationError reports all problems of a document at once.
 type validationError struct{ problems problems }
 

@@ -27,8 +27,12 @@ func (b *bench) tenant(name string, parent *models.Account) tenant {
 		want(http.StatusCreated).id()
 	b.register(path + "/devices/" + device)
 	b.upload(device, "x.cfg", "of "+name)
+	job := &models.SyncJob{AccountID: account.ID, Rate: 1, ComeBack: models.BackFetched}
+	if err := b.store.CreateSyncJob(b.Context(), job); err != nil {
+		b.Fatal(err)
+	}
 	return tenant{account, b.login(key), map[string]string{
-		"account": account.ID, "user": user, "device": device, "username": name + "phone",
+		"account": account.ID, "user": user, "device": device, "username": name + "phone", "sync": job.ID,
 		"number": "100", "name": "x.cfg", "token": "x", "brand": "x", "family": "x", "file": "x",
 	}}
 }
@@ -82,7 +86,7 @@ func TestIsolation(t *testing.T) {
 		}
 
 		// What belongs to the victim is not in the outsider's own account either.
-		for _, name := range []string{"user", "device", "username"} {
+		for _, name := range []string{"user", "device", "username", "sync"} {
 			if !strings.Contains(pattern+"/", "/:"+name+"/") {
 				continue
 			}

@@ -50,6 +50,7 @@ const (
 	KindAccount = "account"
 	KindUser    = "user"
 	KindDevice  = "device"
+	KindSync    = "sync" // a bulk job
 )
 
 // The actions that are audited.

@@ -134,6 +134,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
 	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
 	if dir := s.Templates.Dir; dir != "" {

@@ -248,6 +248,9 @@ func emptyAccount(tx *gorm.DB, id string) error {
 			return err
 		}
 	}
+	if err := deleteSyncJobs(tx, id); err != nil {
+		return err
+	}
 	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &quickCallRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 
 // A Retention says how long history is kept; 0 = for ever.
 type Retention struct {
-	History time.Duration // fetches, notifications and quick calls
+	History time.Duration // fetches, notifications, bulk jobs and quick calls
 	Audit   time.Duration
 }
 
@@ -33,6 +33,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 			pruneRows[string](ctx, s, &syncItemRow{}, "id", "created", old),
 			pruneRows[string](ctx, s, &quickCallRow{}, "id", "created", old),
 			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
+			s.pruneSyncJobs(ctx, old),
 			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
 		)
 	}

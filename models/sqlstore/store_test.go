@@ -264,22 +264,22 @@ func TestSecretsAreSealed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.db")
 	s := sqlstoretest.Open(t, "sqlite:"+path)
 	a := newAccount(t, s, "acme.example.com")
-	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"canary-sip"},"provision":{"admin_password":"canary-admin","user_password":"canary-user"}}`)
-	u := &models.User{AccountID: a.ID, MD5Auth: "canary-md5", SHA1Auth: "canary-sha1",
-		Document: models.Document{"first_name": "Ann", "provision": map[string]any{"admin_password": "canary-admin"}}}
+	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"s3cr3t-sip"},"provision":{"admin_password":"s3cr3t-admin","user_password":"s3cr3t-user"}}`)
+	u := &models.User{AccountID: a.ID, MD5Auth: "s3cr3t-md5", SHA1Auth: "s3cr3t-sha1",
+		Document: models.Document{"first_name": "Ann", "provision": map[string]any{"admin_password": "s3cr3t-admin"}}}
 	if err := s.CreateUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	key := models.Secret("canary-api-key")
+	key := models.Secret("s3cr3t-api-key")
 	other := &models.Account{Ancestors: []string{a.ID}, Document: models.Document{}}
 	if err := s.CreateAccount(t.Context(), other, key); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateToken(t.Context(), "canary-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}, models.Grounds{}); err != nil {
+	if err := s.CreateToken(t.Context(), "s3cr3t-token", &models.Token{AccountID: a.ID, Created: time.Now(), Expires: time.Now()}, models.Grounds{}); err != nil {
 		t.Fatal(err)
 	}
-	saveUpload(t, s, d.ID, "0004f2aabbcc-web.cfg", `reg.1.auth.password="canary-override"`)
-	secrets := []string{"canary", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
+	saveUpload(t, s, d.ID, "0004f2aabbcc-web.cfg", `reg.1.auth.password="s3cr3t-override"`)
+	secrets := []string{"s3cr3t", a.PathToken.Reveal(), d.HTTPPassword.Reveal(), other.PathToken.Reveal()}
 	for _, file := range []string{path, path + "-wal"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -968,7 +968,7 @@ func TestOpenTogether(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	tests := map[string]string{
-		"no server": "mysql://u:canary@127.0.0.1:1/x",
+		"no server": "mysql://u:s3cr3t@127.0.0.1:1/x",
 		"no schema": "sqlite:" + filepath.Join(t.TempDir(), "empty.db"),
 	}
 	for name, url := range tests {
@@ -980,7 +980,7 @@ func TestUnavailable(t *testing.T) {
 			defer func() { _ = s.Close() }()
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			if err := s.Ping(ctx); !errors.Is(err, models.ErrUnavailable) || strings.Contains(err.Error(), "canary") {
+			if err := s.Ping(ctx); !errors.Is(err, models.ErrUnavailable) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("ping: got %v, want ErrUnavailable without the password", err)
 			}
 		})
@@ -996,9 +996,9 @@ func TestNoFolderForDatabase(t *testing.T) {
 }
 
 func TestBadURLs(t *testing.T) {
-	for _, url := range []string{"", "sqlite:", "postgres://x", "mysql://", "mysql://u:canary@host", "mysql://u:can%zzary@host/x", "mysql://u:canary@host/x?timeout=soon"} {
+	for _, url := range []string{"", "sqlite:", "postgres://x", "mysql://", "mysql://u:s3cr3t@host", "mysql://u:can%zzary@host/x", "mysql://u:s3cr3t@host/x?timeout=soon"} {
 		_, err := sqlstore.Open(url)
-		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "db.url") || strings.Contains(err.Error(), "canary") {
+		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "db.url") || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("Open(%q): got %v, want ErrInvalid that names db.url and no password", url, err)
 		}
 	}
