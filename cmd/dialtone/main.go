@@ -21,7 +21,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitFound  = 3 // lint
+	exitFound  = 3 // lint; phones that did not come back
 	exitDiffer = 4 // template test and diff
 )
 
@@ -87,6 +87,7 @@ func newRootCommand() *cobra.Command {
 		newAccountCommand(),
 		newDeviceCommand(),
 		newPhoneCommand(),
+		newSyncCommand(),
 		newTemplateCommand(),
 		newVersionCommand(),
 	)

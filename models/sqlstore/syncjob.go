@@ -80,13 +80,20 @@ func (s *Store) CreateSyncJob(ctx context.Context, j *models.SyncJob) error {
 	})
 }
 
-// SyncJob reads a job of an account.
+// SyncJob reads a job of an account, or of any when accountID is "".
 func (s *Store) SyncJob(ctx context.Context, accountID, id string) (*models.SyncJob, error) {
 	var row syncJobRow
-	if err := s.db.WithContext(ctx).Where("id = ? AND account_id = ?", id, accountID).Take(&row).Error; err != nil {
+	if err := ofAccount(s.db.WithContext(ctx), accountID).Where("id = ?", id).Take(&row).Error; err != nil {
 		return nil, storeErr("sync job", err)
 	}
 	return syncJob(row)
+}
+
+func ofAccount(db *gorm.DB, accountID string) *gorm.DB {
+	if accountID == "" {
+		return db
+	}
+	return db.Where("account_id = ?", accountID)
 }
 
 // SyncJobs lists an account's jobs, the newest first, from the one that follows
@@ -104,13 +111,13 @@ func (s *Store) SyncJobs(ctx context.Context, accountID string, before *models.S
 	return convert(rows, syncJob)
 }
 
-// ChangeSyncJob lets change decide on a job, given how its items stand. An
-// error of change is passed through and writes nothing.
+// ChangeSyncJob lets change decide on a job of an account, or of any when
+// accountID is "", given how its items stand. An error of change is passed through and writes nothing.
 func (s *Store) ChangeSyncJob(ctx context.Context, accountID, id string, change func(*models.SyncJob, models.SyncCounts) error) (*models.SyncJob, error) {
 	var j *models.SyncJob
 	err := s.transaction(ctx, "change sync job", func(tx *gorm.DB) error {
 		var row syncJobRow
-		if err := s.locking(tx).Where("id = ? AND account_id = ?", id, accountID).Take(&row).Error; err != nil {
+		if err := ofAccount(s.locking(tx), accountID).Where("id = ?", id).Take(&row).Error; err != nil {
 			return err
 		}
 		counts, err := syncCounts(tx, id)
