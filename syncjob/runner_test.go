@@ -256,6 +256,31 @@ func TestJobTellsEveryPhoneOnce(t *testing.T) {
 	})
 }
 
+// A phone that does not answer holds up nobody else.
+func TestJobWithSilentPhone(t *testing.T) {
+	eachDatabase(t, 40, func(f *fleet) {
+		silent, answer := f.devices[0], make(chan struct{})
+		f.obey = func(device string) string {
+			if device == silent {
+				<-answer
+				return models.NotifyTimeout
+			}
+			return f.comeBack(device)
+		}
+		j := f.job(models.SyncJob{})
+		f.serve("r1")
+		f.eventually("the others are back", func() bool { return f.counts(j)[models.ItemReturned] == 39 })
+		if got := f.counts(j); got[models.ItemSending] != 1 {
+			f.Errorf("got %v", got)
+		}
+		close(answer)
+		if _, counts := f.until(j, models.SyncFinished); counts[models.ItemUnreachable] != 1 {
+			f.Errorf("got %v", counts)
+		}
+		f.each()
+	})
+}
+
 func TestJobFilter(t *testing.T) {
 	eachDatabase(t, 2, func(f *fleet) {
 		provision := func(brand, family, model string) map[string]any {

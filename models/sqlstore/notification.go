@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"dialtone/models"
@@ -82,13 +83,14 @@ func (s *Store) Notifications(ctx context.Context, deviceID string, limit int) (
 // left without one: all of replica from before its start, and those of any
 // server that are older than a NOTIFY may be.
 func (s *Store) SettleNotifications(ctx context.Context, replica string, started, old time.Time, reason string) error {
-	err := s.writer.WithContext(ctx).Model(&syncItemRow{}).
-		Where("state IN ? AND ((replica = ? AND created < ?) OR created < ?)",
-			[]string{models.NotifyQueued, models.NotifyRetrying}, clip(replica, 64), millis(started), millis(old)).
-		Updates(map[string]any{
-			"state": models.NotifyTimeout, "reason": reason, "next_attempt": nil, "finished": millis(s.now()),
-		}).Error
-	return storeErr("settle notifications", err)
+	return s.transaction(ctx, "settle notifications", func(tx *gorm.DB) error {
+		return tx.Model(&syncItemRow{}).
+			Where("state IN ? AND ((replica = ? AND created < ?) OR created < ?)",
+				[]string{models.NotifyQueued, models.NotifyRetrying}, clip(replica, 64), millis(started), millis(old)).
+			Updates(map[string]any{
+				"state": models.NotifyTimeout, "reason": reason, "next_attempt": nil, "finished": millis(s.now()),
+			}).Error
+	})
 }
 
 func notification(row syncItemRow) (models.Notification, error) {

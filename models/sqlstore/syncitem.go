@@ -178,17 +178,23 @@ func (s *Store) moveSyncItem(ctx context.Context, jobID, runner, where string, a
 
 // SkipSyncItem notes that there is nothing to tell a phone.
 func (s *Store) SkipSyncItem(ctx context.Context, jobID, deviceID, reason string) error {
-	err := s.writer.WithContext(ctx).Model(&syncJobItemRow{}).Where("job_id = ? AND device_id = ? AND state = ?", jobID, deviceID, models.ItemPending).
-		Updates(map[string]any{"state": models.ItemSkipped, "reason": clip(reason, 255)}).Error
-	return storeErr("skip sync item", err)
+	return s.updateSyncItems(ctx, map[string]any{"state": models.ItemSkipped, "reason": clip(reason, 255)},
+		"job_id = ? AND device_id = ? AND state = ?", jobID, deviceID, models.ItemPending)
 }
 
 // ToldSyncItem notes what came of telling a phone: waiting, refused or
 // unreachable.
 func (s *Store) ToldSyncItem(ctx context.Context, jobID, deviceID, state, reason string) error {
-	err := s.writer.WithContext(ctx).Model(&syncJobItemRow{}).Where("job_id = ? AND device_id = ? AND state = ?", jobID, deviceID, models.ItemSending).
-		Updates(map[string]any{"state": state, "reason": clip(reason, 255), "told": millis(s.now())}).Error
-	return storeErr("told sync item", err)
+	return s.updateSyncItems(ctx, map[string]any{"state": state, "reason": clip(reason, 255), "told": millis(s.now())},
+		"job_id = ? AND device_id = ? AND state = ?", jobID, deviceID, models.ItemSending)
+}
+
+// updateSyncItems changes items in a transaction: what meets another write on
+// MySQL is tried again.
+func (s *Store) updateSyncItems(ctx context.Context, to map[string]any, where string, args ...any) error {
+	return s.transaction(ctx, "update sync items", func(tx *gorm.DB) error {
+		return tx.Model(&syncJobItemRow{}).Where(where, args...).Updates(to).Error
+	})
 }
 
 // TurnSyncItems writes down which phones of a job came back, also of those
@@ -211,10 +217,8 @@ func (s *Store) TurnSyncItems(ctx context.Context, j *models.SyncJob) error {
 		}
 		after = ids[len(ids)-1]
 	}
-	err := s.writer.WithContext(ctx).Model(&syncJobItemRow{}).
-		Where("job_id = ? AND state = ? AND told < ?", j.ID, models.ItemWaiting, millis(s.now().Add(-j.Patience))).
-		Update("state", models.ItemMissing).Error
-	return storeErr("turn sync items", err)
+	return s.updateSyncItems(ctx, map[string]any{"state": models.ItemMissing},
+		"job_id = ? AND state = ? AND told < ?", j.ID, models.ItemWaiting, millis(s.now().Add(-j.Patience)))
 }
 
 // turn looks for what the phones of some items did.
