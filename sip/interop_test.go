@@ -22,7 +22,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%s is missing; install it: apt-get install baresip sip-tester", name)
+		t.Fatalf("%s is missing; scripts/test-deps installs it", name)
 	}
 	return path
 }
@@ -117,7 +117,7 @@ const sippRegister = `<?xml version="1.0"?>
 <scenario name="register">
   <send><![CDATA[
 REGISTER sip:` + realm + ` SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport
 Max-Forwards: 70
 From: <sip:ann@` + realm + `>;tag=[call_number]
 To: <sip:ann@` + realm + `>
@@ -131,7 +131,7 @@ Content-Length: 0
   <recv response="401" auth="true"/>
   <send><![CDATA[
 REGISTER sip:` + realm + ` SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport
 Max-Forwards: 70
 From: <sip:ann@` + realm + `>;tag=[call_number]
 To: <sip:ann@` + realm + `>
