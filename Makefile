@@ -27,7 +27,8 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices
+bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
+	scripts/test-deps
 	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
 
 torture: ## RFC 4475's messages, and 100,000 malformed or half-open SIP requests

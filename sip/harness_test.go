@@ -121,7 +121,7 @@ type documented interface {
 	SetDocument(models.Document) error
 }
 
-func setDocument(t *testing.T, d documented, doc models.Document) {
+func setDocument(t testing.TB, d documented, doc models.Document) {
 	t.Helper()
 	if err := d.SetDocument(doc); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func (o *office) outcomes(t *testing.T, p *models.Phone, want int) []models.Noti
 	return all
 }
 
-func eventually(t *testing.T, what string, done func() bool) {
+func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -270,7 +270,7 @@ type wire struct {
 // serial numbers what must differ in a test.
 var serial atomic.Int32
 
-func dialWire(t *testing.T, transport string, to netip.AddrPort, config *tls.Config) *wire {
+func dialWire(t testing.TB, transport string, to netip.AddrPort, config *tls.Config) *wire {
 	t.Helper()
 	var conn net.Conn
 	var err error
@@ -292,7 +292,7 @@ func newWire(conn net.Conn, transport string) *wire {
 }
 
 // udpFrom opens a socket at a loopback address of its own.
-func udpFrom(t *testing.T, local string, to netip.AddrPort) net.Conn {
+func udpFrom(t testing.TB, local string, to netip.AddrPort) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(local)}}
 	conn, err := dialer.DialContext(t.Context(), "udp", to.String())
@@ -306,7 +306,7 @@ func udpFrom(t *testing.T, local string, to netip.AddrPort) net.Conn {
 func (o *office) udp(t *testing.T) *wire { return dialWire(t, "udp", o.Addrs().UDP, nil) }
 func (o *office) tcp(t *testing.T) *wire { return dialWire(t, "tcp", o.Addrs().TCP, nil) }
 
-func (w *wire) send(t *testing.T, text string) {
+func (w *wire) send(t testing.TB, text string) {
 	t.Helper()
 	if _, err := io.WriteString(w, text); err != nil {
 		t.Fatal(err)
@@ -314,7 +314,7 @@ func (w *wire) send(t *testing.T, text string) {
 }
 
 // read waits for the next message.
-func (w *wire) read(t *testing.T) *message {
+func (w *wire) read(t testing.TB) *message {
 	t.Helper()
 	m, err := w.tryRead(patience)
 	if err != nil {
@@ -386,7 +386,7 @@ func (r register) text(w *wire, authorization string) string {
 }
 
 // answer computes the Authorization for a 401.
-func (r register) answer(t *testing.T, challenge *message) string {
+func (r register) answer(t testing.TB, challenge *message) string {
 	t.Helper()
 	offer, err := digest.ParseChallenge(challenge.get("WWW-Authenticate"))
 	if err != nil {
@@ -410,7 +410,7 @@ func (r register) answer(t *testing.T, challenge *message) string {
 }
 
 // register sends a REGISTER, answers its challenge and returns the answer to that.
-func (w *wire) register(t *testing.T, r register) *message {
+func (w *wire) register(t testing.TB, r register) *message {
 	t.Helper()
 	if r.callID == "" {
 		r.callID = fmt.Sprintf("call-%d", serial.Add(1))
@@ -430,7 +430,7 @@ func (w *wire) register(t *testing.T, r register) *message {
 }
 
 // mustRegister registers a contact and fails the test when that fails.
-func (w *wire) mustRegister(t *testing.T, contact ...string) *message {
+func (w *wire) mustRegister(t testing.TB, contact ...string) *message {
 	t.Helper()
 	res := w.register(t, register{contact: contact})
 	if res.code() != 200 {

@@ -18,7 +18,7 @@ import (
 
 // program finds a SIP client that others wrote. These tests do not skip: what
 // they show is what real phones meet.
-func program(t *testing.T, name string) string {
+func program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -29,7 +29,7 @@ func program(t *testing.T, name string) string {
 
 // run starts a program in a folder of files and ends it with the test. Its
 // output is the returned function's.
-func run(t *testing.T, files map[string]string, name string, args ...string) (output func() string) {
+func run(t testing.TB, files map[string]string, name string, args ...string) (output func() string) {
 	t.Helper()
 	dir := t.TempDir()
 	for file, content := range files {

@@ -21,10 +21,10 @@ import (
 
 // kamailio starts the proxy that others wrote, with a configuration of
 // testdata and defines ("NAME=value") for it, on a free port for UDP and TCP.
-func kamailio(t *testing.T, config string, defines ...string) netip.AddrPort {
+func kamailio(t testing.TB, config string, defines ...string) netip.AddrPort {
 	t.Helper()
 	addr := freePort(t)
-	args := []string{"-f", filepath.Join("testdata", "kamailio", config), "-DD", "-E", "-m", "32", "-M", "4", "-Y", t.TempDir(), "-A", "LISTEN=" + addr.String()}
+	args := []string{"-f", filepath.Join("testdata", "kamailio", config), "-DD", "-E", "-m", "256", "-M", "8", "-Y", t.TempDir(), "-A", "LISTEN=" + addr.String()}
 	for _, define := range defines {
 		args = append(args, "-A", define)
 	}
@@ -50,7 +50,7 @@ func kamailio(t *testing.T, config string, defines ...string) netip.AddrPort {
 }
 
 // freePort is a port of 127.0.0.1 that is free for UDP and TCP.
-func freePort(t *testing.T) netip.AddrPort {
+func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	var config net.ListenConfig
 	for range 20 {
@@ -71,7 +71,7 @@ func freePort(t *testing.T) netip.AddrPort {
 }
 
 // awaitSIP waits until something answers OPTIONS over UDP and takes connections.
-func awaitSIP(t *testing.T, addr netip.AddrPort) {
+func awaitSIP(t testing.TB, addr netip.AddrPort) {
 	t.Helper()
 	eventually(t, "an answer to OPTIONS", func() bool {
 		w := dialWire(t, "udp", addr, nil)

@@ -48,7 +48,7 @@ table ip router {
 // test runs itself again in one where it may make others.
 func TestSymmetricNAT(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
-		cmd := exec.CommandContext(t.Context(), program(t, "unshare"), "--map-root-user", "--net", os.Args[0], "-test.run=^TestSymmetricNAT$", "-test.v") //nolint:gosec // this very program
+		cmd := exec.CommandContext(t.Context(), program(t, "unshare"), "--map-root-user", "--net", os.Args[0], "-test.run=^TestSymmetricNAT$", "-test.v")
 		cmd.Env = append(os.Environ(), inNamespace+"=1")
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestSymmetricNAT/tcp") {
 			t.Errorf("in a network namespace of its own: %v\n%s", err, out)
@@ -110,7 +110,7 @@ func behindNAT(t *testing.T) (phone string) {
 		t.Helper()
 		command = append([]string{"--target", process, "--net"}, command...)
 		command = append([]string{program(t, "nsenter")}, command...)
-		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil { //nolint:gosec // commands of this test
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
 		}
 	}

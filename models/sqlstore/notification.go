@@ -59,13 +59,16 @@ func (s *Store) SaveNotification(ctx context.Context, n *models.Notification) er
 		Finished:    optionalMillis(n.Finished),
 		WatchUntil:  optionalMillis(n.WatchUntil),
 	}
-	err := s.writer.WithContext(ctx).Clauses(clause.OnConflict{
+	return storeErr("save notification", s.notifications.add(ctx, row))
+}
+
+func (s *Store) saveNotifications(ctx context.Context, rows []syncItemRow) error {
+	return s.writer.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "id"}},
 		DoUpdates: clause.AssignmentColumns([]string{
 			"contact", "replica", "state", "code", "reason", "attempts", "next_attempt", "finished", "watch_until",
 		}),
-	}).Create(&row).Error
-	return storeErr("save notification", err)
+	}).Create(&rows).Error
 }
 
 // Notifications lists a device's notifications, the newest first.

@@ -53,7 +53,16 @@ func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models
 
 // PhoneByIP finds the phone that is known by the address it sends from.
 func (s *Store) PhoneByIP(ctx context.Context, source netip.Addr) (*models.Phone, error) {
-	return s.takePhone(ctx, "phone by address", "d.sip_ip = ?", source.Unmap().String())
+	const op = "phone by address"
+	var id string // nearly always none: the short question is asked for every REGISTER
+	found := s.db.WithContext(ctx).Raw("SELECT id FROM devices WHERE sip_ip = ?", source.Unmap().String()).Scan(&id)
+	if found.Error != nil {
+		return nil, storeErr(op, found.Error)
+	}
+	if found.RowsAffected == 0 {
+		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
+	}
+	return s.takePhone(ctx, op, "d.id = ? AND d.sip_ip = ?", id, source.Unmap().String())
 }
 
 // PhoneByUsername finds the phone of an account by its SIP username, compared

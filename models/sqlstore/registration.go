@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -66,15 +68,18 @@ func (s *Store) ReplicaBindings(ctx context.Context, replica, transport string, 
 }
 
 // UpdateBindings lets change decide, from a device's live bindings, which ones
-// it has from now on. Updates of one device run one after the other. An error
-// of change is passed through and nothing is written. A device that does not
-// exist is ErrNotFound.
+// it has from now on; change may be called more than once. Updates of one device
+// run one after the other. An error of change is passed through and nothing is
+// written. A device that does not exist is ErrNotFound.
 func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error {
+	if done, err := s.updateOneBinding(ctx, deviceID, change); done || err != nil {
+		return storeErr("update bindings", err)
+	}
 	return s.transaction(ctx, "update bindings", func(tx *gorm.DB) error {
 		if err := s.lockDevice(tx, deviceID); err != nil {
 			return err
 		}
-		live, err := s.bindings(tx, deviceID)
+		live, err := s.bindings(s.locking(tx), deviceID) // updateOneBinding locks no device
 		if err != nil {
 			return err
 		}
@@ -84,6 +89,73 @@ func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func
 		}
 		return replaceBindings(tx, deviceID, remaining)
 	})
+}
+
+// updateOneBinding is UpdateBindings in what nearly every REGISTER asks for, which
+// one statement can do: a phone's first binding (unless it may be about to replace
+// another, RFC 5626), or another expiry of one that it has. The statement checks that nothing has changed since the bindings were read.
+// It is false, and nothing is written, for all else: the transaction then decides.
+func (s *Store) updateOneBinding(ctx context.Context, deviceID string, change func([]models.Binding) ([]models.Binding, error)) (bool, error) {
+	live, err := s.bindings(s.db.WithContext(ctx), deviceID)
+	if err != nil {
+		return false, err
+	}
+	remaining, err := change(slices.Clone(live))
+	if err != nil || len(remaining) == 0 {
+		return false, nil //nolint:nilerr // whether it is one, the transaction says
+	}
+	db := s.writer.WithContext(ctx)
+	var written *gorm.DB
+	if len(live) == 0 && len(remaining) == 1 && remaining[0].RegID == 0 {
+		written = s.insertBinding(db, newRegistrationRow(deviceID, remaining[0]))
+	} else if old, renewed, ok := onlyRenewal(live, remaining); ok {
+		row := newRegistrationRow(deviceID, renewed)
+		written = where(db, old).Select("*").Omit("device_id", "binding_key").Updates(&row)
+	} else {
+		return false, nil
+	}
+	if written.Error != nil && (isDuplicate(written.Error) || isWriteConflict(written.Error) || isBusy(written.Error)) {
+		return false, nil // somebody else was quicker
+	}
+	return written.RowsAffected == 1, written.Error
+}
+
+// onlyRenewal finds the one binding that differs between two lists, when it is
+// the same contact's.
+func onlyRenewal(live, remaining []models.Binding) (old, renewed models.Binding, ok bool) {
+	if len(live) != len(remaining) {
+		return old, renewed, false
+	}
+	for i := range live {
+		switch {
+		case bindingKey(live[i]) != bindingKey(remaining[i]):
+			return old, renewed, false
+		case reflect.DeepEqual(live[i], remaining[i]):
+		case ok:
+			return old, renewed, false
+		default:
+			old, renewed, ok = live[i], remaining[i], true
+		}
+	}
+	return old, renewed, ok
+}
+
+// insertBinding adds a binding while its device exists.
+func (s *Store) insertBinding(db *gorm.DB, row registrationRow) *gorm.DB {
+	query := `INSERT INTO registrations (device_id, binding_key, account_id, aor, contact, instance, reg_id, path,
+		received, transport, replica, call_id, cseq, user_agent, expires, modified)
+		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE id = ?`
+	if s.dialect == dialectMySQL {
+		query += " FOR UPDATE"
+	}
+	return db.Exec(query, row.BindingKey, row.AccountID, row.AOR, row.Contact, row.Instance, row.RegID, row.Path,
+		row.Received, row.Transport, row.Replica, row.CallID, row.CSeq, row.UserAgent, row.Expires, row.Modified, row.DeviceID)
+}
+
+// where finds a binding that nobody has renewed since it was read.
+func where(db *gorm.DB, b models.Binding) *gorm.DB {
+	return db.Model(&registrationRow{}).Where("device_id = ? AND binding_key = ? AND call_id = ? AND cseq = ? AND modified = ?",
+		b.DeviceID, bindingKey(b), clip(b.CallID, 255), b.CSeq, millis(b.Modified))
 }
 
 // DropBindings removes these bindings, of one device or of several in the order
@@ -98,9 +170,7 @@ func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) err
 				}
 				locked = b.DeviceID
 			}
-			err := tx.Where("device_id = ? AND binding_key = ? AND call_id = ? AND cseq = ? AND modified = ?",
-				b.DeviceID, bindingKey(b), clip(b.CallID, 255), b.CSeq, millis(b.Modified)).Delete(&registrationRow{}).Error
-			if err != nil {
+			if err := where(tx, b).Delete(&registrationRow{}).Error; err != nil {
 				return err
 			}
 		}

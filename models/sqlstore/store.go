@@ -37,6 +37,8 @@ type Store struct {
 	dialect dialect
 	sealer  Sealer
 	now     func() time.Time
+
+	notifications batch[syncItemRow]
 }
 
 // Open connects to the database that url names: "sqlite:PATH" or
@@ -53,6 +55,7 @@ func Open(url string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
+	s.notifications.write = s.saveNotifications
 	if target.dialect == dialectSQLite {
 		if s.writer, err = target.open(1); err != nil {
 			return nil, errors.Join(err, closePool(db))
@@ -198,6 +201,13 @@ func takenField(err error) string {
 		}
 	}
 	return ""
+}
+
+func isDuplicate(err error) bool {
+	var my *driver.MySQLError
+	var li *lite.Error
+	return errors.As(err, &my) && my.Number == mysqlDuplicate ||
+		errors.As(err, &li) && (li.Code() == litecode.SQLITE_CONSTRAINT_UNIQUE || li.Code() == litecode.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 func isWriteConflict(err error) bool {

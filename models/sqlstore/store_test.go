@@ -725,6 +725,53 @@ func TestBindings(t *testing.T) {
 	})
 }
 
+// Refreshes of one binding that come together are all counted; a binding that
+// has expired can be had again.
+func TestRefreshesTogether(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		d := newDevice(t, a.ID, `{"name": "Desk", "sip": {"username": "ann"}}`)
+		if err := s.CreateDevice(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		refresh := func() error {
+			return s.UpdateBindings(t.Context(), d.ID, func(live []models.Binding) ([]models.Binding, error) {
+				now := time.Now()
+				b := models.Binding{
+					AccountID: a.ID, DeviceID: d.ID, Contact: "sip:ann@10.0.0.1", Received: netip.MustParseAddrPort("192.0.2.1:5060"),
+					Transport: "udp", CallID: "c", Modified: now, Expires: now.Add(time.Hour),
+				}
+				if len(live) > 0 {
+					b.CSeq = live[0].CSeq + 1
+				}
+				return []models.Binding{b}, nil
+			})
+		}
+		const refreshes = 20
+		var group sync.WaitGroup
+		for range refreshes {
+			group.Go(func() {
+				if err := refresh(); err != nil {
+					t.Errorf("refresh: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		got, err := s.Bindings(t.Context(), d.ID)
+		if err != nil || len(got) != 1 || got[0].CSeq != refreshes-1 {
+			t.Errorf("got %+v, %v, want one binding with CSeq %d", got, err, refreshes-1)
+		}
+		s.SetClock(func() time.Time { return time.Now().Add(2 * time.Hour) })
+		if err := refresh(); err != nil {
+			t.Errorf("after it has expired: %v", err)
+		}
+		s.SetClock(time.Now)
+		if got, err := s.Bindings(t.Context(), d.ID); err != nil || len(got) != 1 || got[0].CSeq != 0 {
+			t.Errorf("after it has expired: got %+v, %v", got, err)
+		}
+	})
+}
+
 // Phones that register for the first time at the same moment, as after a power
 // cut, do not get into each other's way.
 func TestFirstBindingsTogether(t *testing.T) {

@@ -63,7 +63,8 @@ func mysqlConfig(raw string) (*mysql.Config, error) {
 	config.DBName = name
 	config.ParseTime = true
 	config.Loc = time.UTC
-	config.ClientFoundRows = true // an update that changes nothing still finds its row
+	config.ClientFoundRows = true   // an update that changes nothing still finds its row
+	config.InterpolateParams = true // one exchange with the server for a query, not two
 	config.Collation = cmp.Or(config.Collation, "utf8mb4_bin")
 	config.Timeout = cmp.Or(config.Timeout, 5*time.Second)
 	config.ReadTimeout = cmp.Or(config.ReadTimeout, 30*time.Second)
