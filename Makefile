@@ -4,7 +4,7 @@ LINT_VERSION  := v2.15.0
 LINT          := bin/golangci-lint-$(LINT_VERSION)
 FUZZ_TIME     ?= 20s
 
-.PHONY: build run demo test lint bench torture fuzz golden cover clean
+.PHONY: build run demo test lint sync-fleet bench torture fuzz golden cover clean
 
 build: ## the program, without cgo, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
@@ -26,6 +26,9 @@ $(LINT):
 	mkdir -p bin
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
+
+sync-fleet: build ## 20,000 phones, a bulk job, and kill -9 in the middle: each phone is told once
+	scripts/sync-fleet $(FLEET)
 
 bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
 	scripts/test-deps
