@@ -11,6 +11,7 @@ type Manifest struct {
 	Generation  string            `yaml:"generation"`  // regular expression on the firmware version; its first group is phone.generation
 	CheckSync   CheckSync         `yaml:"check_sync"`
 	AutoAnswer  []string          `yaml:"auto_answer"` // headers of an INVITE that a phone answers by itself: "Call-Info: <sip:{realm}>;answer-after=0"
+	PnP         PnP               `yaml:"pnp"`         // of phones that ask for their provisioning URL by SIP
 	Files       []FileRule        `yaml:"files"`       // in matching order
 	Keys        KeyRules          `yaml:"keys"`
 	Codecs      []CodecRule       `yaml:"codecs"`       // every audio codec the brand can switch
@@ -47,6 +48,14 @@ const (
 type CheckSync struct {
 	Resync string `yaml:"resync"` // fetch, reboot only if needed
 	Reboot string `yaml:"reboot"` // fetch by rebooting
+}
+
+// PnP is how a phone that asks by SIP SUBSCRIBE (ua-profile) is told where its
+// files are.
+type PnP struct {
+	Vendors     []string `yaml:"vendors"`      // what it calls its vendor then, in any case
+	Body        string   `yaml:"body"`         // "{url}": {url} is where the account's phones fetch files, {mac} and {MAC} the phone's; "" = phones of the brand do not ask
+	ContentType string   `yaml:"content_type"` // "" = application/url
 }
 
 // A FileRule describes one file a phone asks for.

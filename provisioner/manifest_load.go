@@ -186,6 +186,9 @@ func (c *manifestCheck) run(folder string) {
 	if m.CheckSync.Resync == "" || m.CheckSync.Reboot == "" {
 		c.bad("$.check_sync", "check_sync needs resync and reboot")
 	}
+	if m.PnP.Body == "" && len(m.PnP.Vendors) > 0 || m.PnP.Body != "" && !strings.Contains(m.PnP.Body, "{url}") {
+		c.bad("$.pnp", "pnp: body %q does not say {url}", m.PnP.Body)
+	}
 	for i, line := range m.AutoAnswer {
 		if !headerLine.MatchString(line) {
 			c.bad(fmt.Sprintf("$.auto_answer[%d]", i), "auto_answer %q: want a header, like \"Alert-Info: Auto Answer\"", line)

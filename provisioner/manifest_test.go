@@ -20,6 +20,7 @@ func TestManifestMistakes(t *testing.T) {
 		{"other brand's folder", "brand: acme", "brand: other", 1, `the folder "acme"`},
 		{"user agent", "(?P<model>", "(?P<", 3, "user agent"},
 		{"auto_answer", "reboot: acme-reboot}", "reboot: acme-reboot}\nauto_answer: [\"X: 1\", \"no header\"]", 5, "want a header"},
+		{"pnp without a URL", "reboot: acme-reboot}", "reboot: acme-reboot}\npnp: {vendors: [acme], body: \"{mac}\"}", 5, "does not say {url}"},
 		{"check_sync", "reboot: acme-reboot", "reboot: ''", 4, "resync and reboot"},
 		{"role twice", "role: common", "role: settings", 7, "role"},
 		{"path leads out", `"{mac}.xml"`, `"../{mac}.xml"`, 8, "path"},

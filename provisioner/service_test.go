@@ -548,6 +548,31 @@ func TestAutoAnswer(t *testing.T) {
 	}
 }
 
+func TestPnP(t *testing.T) {
+	s := NewService(nil, builtinCatalog(t), Options{BaseURL: "http://host:8080"})
+	account := acmePhone(t).Account
+	mac := models.MAC{0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcc}
+	tests := []struct{ brand, vendor, want string }{
+		{"yealink", "OEM", "http://host:8080/p/token/"},
+		{"", "YeaLink", "http://host:8080/p/token/"},
+		{"", "snom", "http://host:8080/p/token/"},
+		{"", "Fanvil", "http://host:8080/p/token/001565aabbcc.cfg"},
+		{"", "OEM", ""},
+		{"", "", ""},
+		{"polycom", "yealink", ""}, // whose phones do not ask
+		{"acme", "yealink", ""},
+	}
+	for _, tt := range tests {
+		contentType, body, ok := s.PnP(account, tt.brand, tt.vendor, mac)
+		if ok != (tt.want != "") || string(body) != tt.want || ok && contentType != "application/url" {
+			t.Errorf("%s, %s: got %s %q, %v; want %q", tt.brand, tt.vendor, contentType, body, ok, tt.want)
+		}
+	}
+	if _, _, ok := NewService(nil, builtinCatalog(t), Options{}).PnP(account, "yealink", "", mac); ok {
+		t.Error("an URL that is not known was told")
+	}
+}
+
 func TestURL(t *testing.T) {
 	account := acmePhone(t).Account
 	for base, want := range map[string]string{"http://host:8080": "http://host:8080/p/token/", "": ""} {

@@ -74,3 +74,35 @@ func FuzzSDPAnswer(f *testing.F) {
 		}
 	})
 }
+
+// What a SUBSCRIBE says leads nowhere but back to its sender, and can be written
+// into a NOTIFY.
+func FuzzSubscription(f *testing.F) {
+	f.Add("MAC%3a001565aabbcc", `ua-profile;profile-type="device";vendor="Yealink";model="T53W"`, "<sip:127.0.0.1:5059>")
+	f.Add("MAC=00-15-65-AA-BB-CC", "ua-profile", "sip:127.0.0.9")
+	f.Add("mac:001565aabbcc", `ua-profile;vendor="a\"b"`, `"x" <sip:[::1]:5060;transport=tcp?a=b>`)
+	f.Fuzz(func(t *testing.T, user, event, contact string) {
+		req := sipmsg.NewRequest(sipmsg.SUBSCRIBE, sipmsg.Uri{Scheme: "sip", Host: "224.0.1.75"})
+		req.AppendHeader(&sipmsg.FromHeader{Address: sipmsg.Uri{Scheme: "sip", User: user, Host: "224.0.1.75"}})
+		req.AppendHeader(&sipmsg.ToHeader{Address: sipmsg.Uri{Scheme: "sip", Host: "224.0.1.75"}})
+		callID := sipmsg.CallIDHeader("1")
+		req.AppendHeader(&callID)
+		req.AppendHeader(sipmsg.NewHeader("Event", event))
+		req.AppendHeader(sipmsg.NewHeader("Contact", contact))
+		req.SetTransport("UDP")
+		req.SetSource("127.0.0.1:5060")
+		s, err := parseSubscription(req)
+		if err != nil {
+			return
+		}
+		if s.source.Addr() != s.Source || s.source.Port() == 0 || s.Source.String() != "127.0.0.1" {
+			t.Errorf("the NOTIFY goes to %v", s.source)
+		}
+		if !isClean(s.event) || !isClean(s.contact) || len(s.Vendor) > maxEventValue || len(s.Model) > maxEventValue {
+			t.Errorf("accepted %+v", s)
+		}
+		if uri := stackURI(s.contact); !strings.EqualFold(uri.String(), s.contact) {
+			t.Errorf("as Request-URI: got %s, want %s", uri.String(), s.contact)
+		}
+	})
+}

@@ -137,3 +137,48 @@ func TestQuickCallToBaresip(t *testing.T) {
 		})
 	}
 }
+
+// sippAsks is a phone that asks where its configuration is.
+const sippAsks = `<?xml version="1.0"?>
+<scenario name="asks">
+  <send retrans="500"><![CDATA[
+SUBSCRIBE sip:MAC%3a` + phoneMAC + `@224.0.1.75 SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Max-Forwards: 70
+From: <sip:MAC%3a` + phoneMAC + `@224.0.1.75>;tag=[call_number]
+To: <sip:MAC%3a` + phoneMAC + `@224.0.1.75>
+Call-ID: [call_id]
+CSeq: 1 SUBSCRIBE
+Contact: <sip:[local_ip]:[local_port]>
+Event: ua-profile;profile-type="device";vendor="snom";model="snom370";version="8.7.5.48"
+Expires: 0
+Accept: application/url
+Content-Length: 0
+
+]]></send>
+  <recv response="200"/>
+  <recv request="NOTIFY"/>
+  <send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+  <pause milliseconds="20000"/>
+</scenario>
+`
+
+func TestProfileOfSIPp(t *testing.T) {
+	o, seen := plug(t, nil)
+	output := run(t, map[string]string{"asks.xml": sippAsks}, "sipp", o.Addrs().UDP.String(), "-sf", "asks.xml", "-i", "127.0.0.1",
+		"-m", "1", "-nostdin", "-trace_msg", "-message_file", "messages.log", "-timeout", fmt.Sprint(int(4*patience/time.Second)))
+	eventually(t, "the URL in the client's own log", func() bool { return strings.Contains(output(), profileURL) })
+	eventually(t, "the outcome in the log", func() bool { return strings.Contains(o.log.String(), "code=200 reason=OK") })
+	if got := seen.list()[0]; got.Vendor != "snom" || got.Model != "snom370" || got.Version != "8.7.5.48" {
+		t.Errorf("asked for %+v", got)
+	}
+}

@@ -90,6 +90,13 @@ type Config struct {
 	MaxConnections int            // TCP and TLS together; 0 = 20,000
 	Exempt         []netip.Prefix // networks that may have more than their share of these
 
+	// Profile tells where a phone's configuration is, for phones that ask (plug and
+	// play); models.ErrNotFound for those that may not know. nil = off. Needs Addr.
+	Profile          func(context.Context, ProfileRequest) (Profile, error)
+	ProfileNetworks  []netip.Prefix // of phones that may ask
+	ProfileGroup     string         // multicast address and port where they do; "" = they ask the server itself
+	ProfileInterface string         // network interface for that; "" = the system's choice
+
 	NonceKey []byte // secret; servers with the same one accept each other's challenges
 	Store    Store
 	Guard    Guard
@@ -106,6 +113,7 @@ type Server struct {
 	registrar *registrar
 	notifier  *notifier
 	pinger    *pinger
+	profiles  *profiles
 	calls     *quickCalls
 	slots     *semaphore.Weighted // one for each request being handled
 	tagKey    []byte
@@ -118,6 +126,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if len(cfg.NonceKey) == 0 {
 		return nil, fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)
+	}
+	if cfg.Profile != nil && cfg.Addr == "" {
+		return nil, fmt.Errorf("%w sip configuration: plug and play needs a UDP listener", models.ErrInvalid)
 	}
 	if (cfg.Sender.Username == "") != (cfg.Sender.Password == "") {
 		return nil, fmt.Errorf("%w sip configuration: a sender's username and password go together", models.ErrInvalid)
@@ -158,6 +169,7 @@ func New(cfg Config) (*Server, error) {
 	s.notifier = newNotifier(cfg, proxy, send)
 	s.pinger = &pinger{store: cfg.Store, log: cfg.Log, every: cfg.PingEvery, replica: cfg.Replica, sender: send, stack: stack}
 	s.calls = newQuickCalls(cfg, s.notifier, send)
+	s.profiles = newProfiles(cfg, send)
 	return s, nil
 }
 
@@ -208,6 +220,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stack.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) { s.serve(work, req, tx) })
 	group, ctx := errgroup.WithContext(ctx)
 	s.sockets.serve(ctx, group, s.stack.TransportLayer())
+	s.sockets.serveMulticast(ctx, group, func(req *sipmsg.Request) { s.overhear(work, req) })
 	group.Go(func() error {
 		s.pinger.run(ctx)
 		return nil
@@ -218,7 +231,9 @@ func (s *Server) Run(ctx context.Context) error {
 		s.notifier.run(ctx) // until ctx ends and the queue is drained
 		senders.Wait()
 		s.finishRequests(work)
-		return s.close()
+		err := s.close()
+		s.profiles.work.Wait() // for NOTIFYs, which that has ended
+		return err
 	})
 	return group.Wait()
 }
@@ -252,38 +267,68 @@ func (s *Server) serve(ctx context.Context, req *sipmsg.Request, tx sipmsg.Serve
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.log.ErrorContext(ctx, "panic while handling a request", "method", req.Method.String(), "remote", req.Source(),
-				"err", fmt.Sprint(cause), "stack", string(debug.Stack()))
-		}
-	}()
+	defer s.recovered(ctx, req)
 	if !s.slots.TryAcquire(1) {
 		s.respond(ctx, req, tx, refusal(req, errBusy))
 		return
 	}
 	defer s.slots.Release(1)
+	if s.profiles.concern(req) {
+		s.subscribe(ctx, req, func(res *sipmsg.Response) { s.respond(ctx, req, tx, res) })
+		return
+	}
 	s.respond(ctx, req, tx, s.answer(ctx, req))
+}
+
+// overhear handles a request that came over multicast, if it is one for plug and
+// play: everything else is to be sent to the server itself.
+func (s *Server) overhear(ctx context.Context, req *sipmsg.Request) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	defer s.recovered(ctx, req)
+	if !s.profiles.concern(req) {
+		return
+	}
+	s.subscribe(ctx, req, func(res *sipmsg.Response) {
+		s.finish(req, res)
+		if err := s.sockets.answerDatagram(req, res); err != nil {
+			s.log.DebugContext(ctx, "answer not sent", "method", req.Method.String(), "remote", req.Source(), "err", err)
+		}
+	})
+}
+
+// subscribe answers a phone that asks where its configuration is, and tells it.
+func (s *Server) subscribe(ctx context.Context, req *sipmsg.Request, respond func(*sipmsg.Response)) {
+	if s.malformed(req) != nil {
+		return
+	}
+	sub, repeated := s.profiles.hear(ctx, req)
+	if sub == nil {
+		return
+	}
+	local, err := s.profiles.sender.local(ctx, sub.target())
+	if err != nil {
+		s.log.ErrorContext(ctx, "no way to a phone", "mac", sub.MAC.String(), "remote", req.Source(), "err", err)
+		return
+	}
+	respond(s.profiles.accept(sub, local))
+	if !repeated {
+		s.profiles.tell(ctx, sub, local, s.tag(req))
+	}
+}
+
+func (s *Server) recovered(ctx context.Context, req *sipmsg.Request) {
+	if cause := recover(); cause != nil {
+		s.log.ErrorContext(ctx, "panic while handling a request", "method", req.Method.String(), "remote", req.Source(),
+			"err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	}
 }
 
 // answer is the response to a request; the only place that gives SIP status
 // codes to methods.
 func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Response {
-	switch {
-	case req.SipVersion != sipVersion:
-		return refusal(req, errVersion)
-	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
-		return refusal(req, badRequest("Missing Header"))
-	case repeatsHeader(req):
-		return refusal(req, badRequest("Repeated Header"))
-	case req.CSeq().MethodName != req.Method:
-		return refusal(req, badRequest("CSeq Method Mismatch"))
-	case !strings.EqualFold(req.Recipient.Scheme, "sip") && !strings.EqualFold(req.Recipient.Scheme, "sips"):
-		return refusal(req, errScheme)
-	}
-	if unsupported := slices.DeleteFunc(optionTags(headerValues(req, "require")), isSupported); len(unsupported) > 0 {
-		return refusal(req, refuse(sipmsg.StatusBadExtension, "Bad Extension",
-			sipmsg.NewHeader("Unsupported", strings.Join(unsupported, ", "))))
+	if why := s.malformed(req); why != nil {
+		return refusal(req, why)
 	}
 	switch req.Method {
 	case sipmsg.REGISTER:
@@ -300,6 +345,26 @@ func (s *Server) answer(ctx context.Context, req *sipmsg.Request) *sipmsg.Respon
 		return s.calls.answer(req)
 	}
 	return refusal(req, errMethod)
+}
+
+// malformed says what is wrong with a request of any method, nil when nothing is.
+func (s *Server) malformed(req *sipmsg.Request) *refusalError {
+	switch {
+	case req.SipVersion != sipVersion:
+		return errVersion
+	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
+		return badRequest("Missing Header")
+	case repeatsHeader(req):
+		return badRequest("Repeated Header")
+	case req.CSeq().MethodName != req.Method:
+		return badRequest("CSeq Method Mismatch")
+	case !strings.EqualFold(req.Recipient.Scheme, "sip") && !strings.EqualFold(req.Recipient.Scheme, "sips"):
+		return errScheme
+	}
+	if unsupported := slices.DeleteFunc(optionTags(headerValues(req, "require")), isSupported); len(unsupported) > 0 {
+		return refuse(sipmsg.StatusBadExtension, "Bad Extension", sipmsg.NewHeader("Unsupported", strings.Join(unsupported, ", ")))
+	}
+	return nil
 }
 
 // repeatsHeader reports whether a request says twice what can only be said once.

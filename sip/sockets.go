@@ -34,6 +34,7 @@ type sockets struct {
 	log         *slog.Logger
 	connections *connections
 	udp         *datagrams
+	multicast   *multicast
 	tcp         net.Listener
 	tls         net.Listener
 }
@@ -51,6 +52,11 @@ func (s *sockets) open(ctx context.Context, cfg Config) (err error) {
 	}()
 	if cfg.Addr != "" {
 		if err := s.openPair(ctx, cfg.Addr); err != nil {
+			return err
+		}
+	}
+	if cfg.Profile != nil && cfg.ProfileGroup != "" {
+		if err := s.openMulticast(ctx, cfg); err != nil {
 			return err
 		}
 	}
@@ -129,15 +135,7 @@ func bindError(service, addr string, err error) error {
 // serve starts reading every socket. A socket that fails before ctx ends is an
 // error of the group.
 func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipmsg.TransportLayer) {
-	read := func(service string, serve func() error) {
-		group.Go(func() error {
-			err := serve()
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("%s stopped reading: %w", service, errors.Join(err, net.ErrClosed))
-		})
-	}
+	read := reader(ctx, group)
 	if s.udp != nil {
 		read("sip-udp", func() error { return s.udp.serve(stack) })
 	}
@@ -149,10 +147,31 @@ func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipms
 	}
 }
 
+// serveMulticast starts reading the socket that only hears multicast, if there
+// is one.
+func (s *sockets) serveMulticast(ctx context.Context, group *errgroup.Group, handle func(*sipmsg.Request)) {
+	if s.multicast != nil && s.multicast.conn != nil {
+		reader(ctx, group)("sip-pnp", func() error { return s.multicast.serve(handle) })
+	}
+}
+
+// reader starts readers in a group. One that ends before ctx does is an error.
+func reader(ctx context.Context, group *errgroup.Group) func(service string, serve func() error) {
+	return func(service string, serve func() error) {
+		group.Go(func() error {
+			err := serve()
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("%s stopped reading: %w", service, errors.Join(err, net.ErrClosed))
+		})
+	}
+}
+
 func (s *sockets) close() error {
-	var err error
+	err := s.multicast.close()
 	if s.udp != nil {
-		err = s.udp.Close()
+		err = errors.Join(err, s.udp.Close())
 	}
 	for _, l := range []net.Listener{s.tcp, s.tls} {
 		if l != nil {

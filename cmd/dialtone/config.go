@@ -30,6 +30,7 @@ import (
 	"dialtone/api"
 	"dialtone/internal/mail"
 	"dialtone/internal/nearest"
+	"dialtone/models"
 	"dialtone/models/sqlstore"
 )
 
@@ -59,6 +60,10 @@ type Config struct {
 		SenderPassword string `koanf:"sender_password"`
 		Ping           string `koanf:"ping"`
 		MaxConnections string `koanf:"max_connections"`
+		PnP            string `koanf:"pnp"`
+		PnPAddr        string `koanf:"pnp_addr"`
+		PnPInterface   string `koanf:"pnp_interface"`
+		PnPNetworks    string `koanf:"pnp_networks"`
 	} `koanf:"sip"`
 	Templates struct {
 		Dir string `koanf:"dir"`
@@ -116,6 +121,10 @@ var settings = []setting{
 	{"sip.sender_password", "", "its password; better in the environment or the file than on the command line"},
 	{"sip.ping", "0", "keep NATs open: OPTIONS to each phone on UDP this often, like 30s; 0 = never"},
 	{"sip.max_connections", "20000", "TCP and TLS connections of phones at once"},
+	{"sip.pnp", pnpOff, "tell phones that ask by SIP where their files are: off, known (devices), or the id of an account that unknown phones get"},
+	{"sip.pnp_addr", "224.0.1.75:5060", "multicast address and port where such phones ask; empty = they ask sip.addr only"},
+	{"sip.pnp_interface", "", "network interface of sip.pnp_addr; empty = the system's choice"},
+	{"sip.pnp_networks", privateNetworks, "networks (CIDR, comma-separated) of phones that may be told"},
 	{"templates.dir", "", "overlay folder whose files replace the built-in templates"},
 	{"assets.dir", "", "folder of firmware, logos, ring tones for phones; empty = off"},
 	{"uploads.max_bytes", "4194304", "bytes of logs and other files that one phone may store; 0 = none"},
@@ -132,6 +141,15 @@ var settings = []setting{
 	{"log.level", "info", "debug, info, warn or error"},
 	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
 }
+
+// The values of sip.pnp that are no account.
+const (
+	pnpOff   = "off"
+	pnpKnown = "known"
+)
+
+// privateNetworks are those that nobody has on the Internet.
+const privateNetworks = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,127.0.0.0/8,fc00::/7,fe80::/10,::1/128"
 
 const envPrefix = "DIALTONE_"
 
@@ -242,6 +260,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, _, err := c.sipLimits(); err != nil {
 		return err
 	}
+	if err := c.checkPnP(); err != nil {
+		return err
+	}
 	if c.Uploads.MaxBytes < 0 {
 		return fmt.Errorf("uploads.max_bytes: want a number of bytes, got %d", c.Uploads.MaxBytes)
 	}
@@ -281,19 +302,40 @@ func checkAddr(addr string) error {
 }
 
 // exempt is the networks of limits.exempt.
-func (c Config) exempt() ([]netip.Prefix, error) {
-	var networks []netip.Prefix
-	for part := range strings.SplitSeq(c.Limits.Exempt, ",") {
+func (c Config) exempt() ([]netip.Prefix, error) { return networks("limits.exempt", c.Limits.Exempt) }
+
+// networks reads a list of networks.
+func networks(key, list string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for part := range strings.SplitSeq(list, ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
 		network, err := netip.ParsePrefix(part)
 		if err != nil {
-			return nil, fmt.Errorf("limits.exempt: %q is no network like 192.0.2.0/24", part)
+			return nil, fmt.Errorf("%s: %q is no network like 192.0.2.0/24", key, part)
 		}
-		networks = append(networks, network)
+		all = append(all, network)
 	}
-	return networks, nil
+	return all, nil
+}
+
+func (c Config) checkPnP() error {
+	if c.SIP.PnP == pnpOff {
+		return nil
+	}
+	if c.SIP.PnP != pnpKnown && !models.ValidID(c.SIP.PnP) {
+		return fmt.Errorf("sip.pnp: want off, known or the id of an account, got %q", c.SIP.PnP)
+	}
+	if c.SIP.Addr == "" {
+		return errors.New("sip.pnp: needs sip.addr")
+	}
+	group, err := netip.ParseAddrPort(c.SIP.PnPAddr)
+	if c.SIP.PnPAddr != "" && (err != nil || !group.Addr().Is4() || !group.Addr().IsMulticast()) {
+		return fmt.Errorf("sip.pnp_addr: want a multicast address and port, like 224.0.1.75:5060, got %q", c.SIP.PnPAddr)
+	}
+	_, err = networks("sip.pnp_networks", c.SIP.PnPNetworks)
+	return err
 }
 
 // apiLimits are limits.api_rate and limits.api_burst. A bucket must have room for

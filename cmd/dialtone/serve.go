@@ -161,11 +161,16 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	asking, err := networks("sip.pnp_networks", s.SIP.PnPNetworks)
+	if err != nil {
+		return err
+	}
 	s.sip, err = sip.New(sip.Config{
 		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
 		Sender:  sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
 		PingEvery: ping, MaxConnections: connections, Exempt: exempt,
+		Profile: s.profile(), ProfileNetworks: asking, ProfileGroup: s.SIP.PnPAddr, ProfileInterface: s.SIP.PnPInterface,
 	})
 	if err != nil {
 		return err
