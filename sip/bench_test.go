@@ -170,7 +170,7 @@ func kamailioBench(b *testing.B, dbMode int) netip.AddrPort {
 // benchRegister is a REGISTER with digest of a phone behind one address.
 const benchRegister = `<?xml version="1.0"?>
 <scenario name="register">
-  <send retrans="4000"><![CDATA[
+  <send retrans="2000"><![CDATA[
 REGISTER sip:` + realm + ` SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
 Max-Forwards: 70
@@ -185,7 +185,7 @@ Content-Length: 0
 
 ]]></send>
   <recv response="401" auth="true"/>
-  <send retrans="4000"><![CDATA[
+  <send retrans="2000"><![CDATA[
 REGISTER sip:` + realm + ` SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
 Max-Forwards: 70
@@ -204,7 +204,7 @@ Content-Length: 0
 </scenario>
 `
 
-// loadRegisters registers every phone once, as fast as the server lets 100 at a
+// loadRegisters registers every phone once, as fast as the server lets 50 at a
 // time, and returns registrations per second. A higher cseq is a refresh.
 func loadRegisters(b *testing.B, server netip.AddrPort, cseq int) float64 {
 	b.Helper()
@@ -220,7 +220,7 @@ func loadRegisters(b *testing.B, server netip.AddrPort, cseq int) float64 {
 	}
 	began := time.Now()
 	cmd := exec.CommandContext(b.Context(), program(b, "sipp"), server.String(), "-sf", "register.xml", "-inf", "users.csv", "-i", "127.0.0.1",
-		"-p", fmt.Sprint(benchPort), "-m", fmt.Sprint(benchPhones), "-r", "50000", "-l", "100", "-timer_resol", "1",
+		"-p", fmt.Sprint(benchPort), "-m", fmt.Sprint(benchPhones), "-r", "50000", "-l", "50", "-buff_size", "1000000", "-timer_resol", "1",
 		"-cid_str", "%u@bench", "-base_cseq", fmt.Sprint(cseq), "-nostdin", "-timeout", "60", "-timeout_error", "-trace_err", "-error_file", "errors.log")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {

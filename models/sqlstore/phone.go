@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"sync"
-
-	"gorm.io/gorm/schema"
 
 	"dialtone/models"
 )
@@ -19,22 +16,19 @@ type phoneRow struct {
 	Owner   userRow    `gorm:"embedded;embeddedPrefix:u_"`
 }
 
-// phoneQuery reads everything about a phone at once. A dangling owner, or one
-// of another account, counts as none.
+// phoneQuery reads everything about a phone at once, and nothing that its
+// documents say again. A dangling owner, or one of another account, counts as none.
 var phoneQuery = fmt.Sprintf(`SELECT %s, %s, %s FROM devices d
 	JOIN accounts a ON a.id = d.account_id
 	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
-	prefixed("d", &deviceRow{}), prefixed("a", &accountRow{}), prefixed("u", &userRow{}))
+	prefixed("d", "account_id"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
 
-// prefixed lists the columns of a row as those of one part of a phoneRow.
-func prefixed(table string, row any) string {
-	parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
-	if err != nil {
-		panic(err) // a row of this package is no struct
-	}
-	list := make([]string, len(parsed.DBNames))
-	for i, column := range parsed.DBNames {
-		list[i] = fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column)
+// prefixed lists columns that make a record, with one of its table's own, as
+// those of one part of a phoneRow.
+func prefixed(table, own string) string {
+	var list []string
+	for _, column := range []string{"id", own, "document", "revision", "created", "modified"} {
+		list = append(list, fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column))
 	}
 	return strings.Join(list, ", ")
 }
