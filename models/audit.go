@@ -87,6 +87,12 @@ type AuditEntry struct {
 	At        time.Time
 }
 
+// An ObjectChange says that an account, user or device was changed or deleted.
+type ObjectChange struct {
+	ID       int64 // of the audit entry
+	ObjectID string
+}
+
 // LoginEntry is the entry of what a login of an account, or of its user when
 // there is one, came to.
 func LoginEntry(action, accountID, userID, detail string) AuditEntry {

@@ -11,13 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"dialtone/models"
 )
-
-// cacheBytes bounds the rendered files kept in memory.
-const cacheBytes = 64 << 20
 
 // A Store is what rendering needs beside the phone itself.
 type Store interface {
@@ -38,7 +33,9 @@ type Store interface {
 type Options struct {
 	BaseURL   string           // what phones reach us by: "http://host:8080", no trailing slash; "" = not known
 	Registrar string           // host[:port] phones register with when no document names a sip.proxy
-	Now       func() time.Time // decides only which day's offset and which year's clock changes count; nil = time.Now
+	Now       func() time.Time // which day's offset and which year's clock changes count, and how old kept files are; nil = time.Now
+
+	CacheBytes int64 // of rendered files that are kept in memory; 0 = DefaultCacheBytes
 }
 
 // A Service renders phones' files. It is safe for concurrent use.
@@ -46,8 +43,8 @@ type Service struct {
 	store   Store
 	opts    Options
 	catalog atomic.Pointer[Catalog]
-	cache   *otter.Cache[cacheKey, File] // nil: nothing is kept
-	render  renderer                     // nil: Catalog.renderFile
+	cache   *fileCache // nil: nothing is kept
+	render  renderer   // nil: Catalog.renderFile
 }
 
 // A renderer makes a file of what was read for it.
@@ -67,20 +64,12 @@ func (s *Service) With(c *Catalog) *Service {
 	return other
 }
 
-// cacheKey is the hash of everything a file is made of.
-type cacheKey [sha256.Size]byte
-
 // NewService makes a service that renders with the given catalog.
 func NewService(store Store, catalog *Catalog, opts Options) *Service {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Service{store: store, opts: opts}
-	s.cache = otter.Must(&otter.Options[cacheKey, File]{
-		MaximumWeight: cacheBytes,
-		Weigher:       func(_ cacheKey, f File) uint32 { return uint32(len(f.Body)) + 512 }, //nolint:gosec // bodies are bounded by maxFileBytes
-		Logger:        &otter.NoopLogger{},
-	})
+	s := &Service{store: store, opts: opts, cache: newFileCache(cmp.Or(opts.CacheBytes, DefaultCacheBytes))}
 	s.catalog.Store(catalog)
 	return s
 }
@@ -105,10 +94,8 @@ func (s *Service) Match(name string) (Request, bool) {
 // counts.
 func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
 	c := s.Catalog()
-	req, files, ok := c.patterns.match(name)
-	brand := phone.Device.Provision.Brand
-	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == brand })
-	if !ok || i < 0 || !files[i].rule.rendered() {
+	req, file, ok := c.fileFor(phone, name)
+	if !ok {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
 	}
 	phone, err := s.withFirmware(ctx, phone)
@@ -116,16 +103,25 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 		return File{}, err
 	}
 	if !req.HasMAC {
-		return s.commonFile(ctx, c, phone.Account, phone.Firmware, files[i], modelOf(phone))
-	}
-	if mac, ok := phone.Device.MAC(); !ok || mac != req.MAC {
-		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
+		return s.commonFile(ctx, c, phone.Account, phone.Firmware, file, modelOf(phone))
 	}
 	users, err := s.namedUsers(ctx, phone)
 	if err != nil {
 		return File{}, err
 	}
-	return s.deviceFile(ctx, c, phone, users, fillMAC(files[i].path, req.MAC), files[i].rule)
+	return s.deviceFile(ctx, c, phone, users, fillMAC(file.path, req.MAC), file.rule)
+}
+
+// fileFor finds what of the phone's brand has the name. False when there is
+// nothing to render, or it is another phone's.
+func (c *Catalog) fileFor(phone *models.Phone, name string) (Request, brandFile, bool) {
+	req, files, ok := c.patterns.match(name)
+	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == phone.Device.Provision.Brand })
+	if !ok || i < 0 || !files[i].rule.rendered() {
+		return Request{}, brandFile{}, false
+	}
+	mac, hasMAC := phone.Device.MAC()
+	return req, files[i], !req.HasMAC || hasMAC && mac == req.MAC
 }
 
 // withFirmware is the phone with the firmware that it told last.
@@ -148,15 +144,25 @@ func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*model
 // one device.
 func (s *Service) CommonFile(ctx context.Context, account *models.Account, agent UserAgent, name string) (File, error) {
 	c := s.Catalog()
+	file, asking, ok := c.commonFor(agent, name)
+	if !ok {
+		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
+	}
+	return s.commonFile(ctx, c, account, agent.Firmware, file, asking)
+}
+
+// commonFor finds the common file of a name, and which model asks for it as far
+// as it tells.
+func (c *Catalog) commonFor(agent UserAgent, name string) (brandFile, modelKey, bool) {
 	req, files, ok := c.patterns.match(name)
 	if !ok || req.HasMAC {
-		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
+		return brandFile{}, modelKey{}, false
 	}
 	asking := modelKey{}
 	if agent.Brand == files[0].brand {
 		asking.model = agent.Model
 	}
-	return s.commonFile(ctx, c, account, agent.Firmware, files[0], asking)
+	return files[0], asking, true
 }
 
 // namedUsers reads the users that the phone's keys and hotdesks name, in one query.
@@ -185,7 +191,7 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 		k.document("user", u.Meta)
 	}
 	k.phonebook(phone.Account, rule, 0)
-	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
+	f, err := s.cached(ctx, deviceSlot(phone, name), k, func(ctx context.Context) (File, error) {
 		in := b.deviceInput(phone, users, s.opts.Registrar)
 		mac, _ := phone.Device.MAC()
 		in.server = server{Username: mac.String(), Password: phone.Device.HTTPPassword}
@@ -207,14 +213,11 @@ func modelOf(phone *models.Phone) modelKey {
 // model is not in common files.
 func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Account, firmware string, file brandFile, asking modelKey) (File, error) {
 	b := c.brands[file.brand]
-	if file.model != (modelKey{}) {
-		asking = file.model
-	}
-	room := b.model(asking.family, asking.model).PhonebookEntries
+	room := b.room(file, asking)
 	k := s.newKey(c, b.Brand, file.rule.Role, file.path, c.firmwareKey(b, firmware))
 	k.document("account", account.Meta)
 	k.phonebook(account, file.rule, room)
-	f, err := s.cached(ctx, k, func(ctx context.Context) (File, error) {
+	f, err := s.cached(ctx, c.commonSlot(account, firmware, file, asking), k, func(ctx context.Context) (File, error) {
 		in := b.commonInput(account, file.model)
 		in.firmware, in.model.PhonebookEntries = firmware, room
 		return s.renderFor(ctx, c, file.path, file.rule, in)
@@ -223,6 +226,15 @@ func (s *Service) commonFile(ctx context.Context, c *Catalog, account *models.Ac
 		return File{}, fmt.Errorf("account %s, role %s: %w", account.ID, file.rule.Role, err)
 	}
 	return f, nil
+}
+
+// room is how many entries a common file's phonebook has room for: those of the
+// model whose file it is, or else of the one that asks.
+func (b *brand) room(file brandFile, asking modelKey) int {
+	if file.model != (modelKey{}) {
+		asking = file.model
+	}
+	return b.model(asking.family, asking.model).PhonebookEntries
 }
 
 // renderFor renders with what is the same for every file of an account.
@@ -274,23 +286,6 @@ func (k *cacheKeyBuilder) phonebook(account *models.Account, rule *FileRule, roo
 
 func (k *cacheKeyBuilder) sum() cacheKey {
 	return sha256.Sum256([]byte(strings.Join(*k, "\x00")))
-}
-
-// loadTimeout bounds what a rendering that others may wait for reads.
-const loadTimeout = 10 * time.Second
-
-// cached renders unless the same was rendered before. Errors are not kept. Who
-// asks for the same meanwhile waits for it, so it goes on when the first one
-// has hung up.
-func (s *Service) cached(ctx context.Context, k *cacheKeyBuilder, render func(context.Context) (File, error)) (File, error) {
-	if s.cache == nil {
-		return render(ctx)
-	}
-	return s.cache.Get(ctx, k.sum(), otter.LoaderFunc[cacheKey, File](func(ctx context.Context, _ cacheKey) (File, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		return render(ctx)
-	}))
 }
 
 // UserAgent is what a phone tells of itself in that header.

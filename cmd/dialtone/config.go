@@ -50,6 +50,9 @@ type Config struct {
 		TLSCert string `koanf:"tls_cert"`
 		TLSKey  string `koanf:"tls_key"`
 		URL     string `koanf:"url"`
+
+		StaleFor   string `koanf:"stale_for"`
+		CacheBytes int64  `koanf:"cache_bytes"`
 	} `koanf:"phones"`
 	SIP struct {
 		Addr           string `koanf:"addr"`
@@ -113,6 +116,8 @@ var settings = []setting{
 	{"phones.tls_cert", "", "certificate chain (PEM file) of the TLS listeners"},
 	{"phones.tls_key", "", "its private key (PEM file)"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
+	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
+	{"phones.cache_bytes", "268435456", "bytes of rendered files kept in memory"},
 	{"sip.addr", ":5060", "SIP over UDP and TCP; empty = off"},
 	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
@@ -257,6 +262,12 @@ func (c Config) check(k *koanf.Koanf) error {
 			return errors.New("phones.url: want http://host[:port] or https://host[:port]")
 		}
 	}
+	if _, err := c.staleFor(); err != nil {
+		return err
+	}
+	if c.Phones.CacheBytes < 1<<20 {
+		return fmt.Errorf("phones.cache_bytes: want a number of bytes from 1048576, got %d", c.Phones.CacheBytes)
+	}
 	if _, _, err := c.sipLimits(); err != nil {
 		return err
 	}
@@ -356,6 +367,15 @@ func (c Config) sipLimits() (ping time.Duration, connections int, err error) {
 	}
 	connections, err = between("sip.max_connections", c.SIP.MaxConnections, 1, 1_000_000)
 	return ping, connections, err
+}
+
+// staleFor is phones.stale_for.
+func (c Config) staleFor() (time.Duration, error) {
+	d, err := time.ParseDuration(c.Phones.StaleFor)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("phones.stale_for: want a time like 24h, or 0, got %q", c.Phones.StaleFor)
+	}
+	return d, nil
 }
 
 // tokenLives are auth.api_token_life and auth.user_token_life.

@@ -117,7 +117,7 @@ type server struct {
 	sip    *sip.Server
 	files  *provisioner.Service
 	admin  http.Handler
-	phones http.Handler
+	phones *phonehttp.Handler
 }
 
 // run binds every listener, joins the parts, and runs them until ctx ends.
@@ -134,6 +134,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return s.phones.Follow(ctx, s.store) })
 	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
 	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
@@ -193,11 +194,16 @@ func (s *server) join() error {
 		return err
 	}
 	s.files = provisioner.NewService(s.store, s.catalog, provisioner.Options{
-		BaseURL: baseURL, Registrar: registrar(s.Config, baseURL, s.sip.Addrs().UDP.Port()),
+		BaseURL: baseURL, Registrar: registrar(s.Config, baseURL, s.sip.Addrs().UDP.Port()), CacheBytes: s.Phones.CacheBytes,
 	})
+	staleFor, err := s.staleFor()
+	if err != nil {
+		return err
+	}
 	s.phones = phonehttp.New(phonehttp.Config{
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
 		Quota: models.UploadQuota{Files: maxUploads, Bytes: s.Uploads.MaxBytes}, Assets: s.assets,
+		StaleFor: staleFor,
 	})
 	apiTokenLife, userTokenLife, err := s.tokenLives()
 	if err != nil {

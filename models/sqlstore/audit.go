@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -185,6 +186,17 @@ func (s *Store) AuditEntries(ctx context.Context, accountID, objectID string, be
 		return nil, storeErr("audit entries", err)
 	}
 	return convert(rows, auditEntry)
+}
+
+// ChangesSince lists, in no order, which documents were changed or deleted at
+// that time or later, by any server.
+func (s *Store) ChangesSince(ctx context.Context, since time.Time) ([]models.ObjectChange, error) {
+	var changes []models.ObjectChange
+	err := s.db.WithContext(ctx).Model(&auditRow{}).Select("id, object_id").
+		Where("recorded >= ? AND kind IN ? AND action IN ?", millis(since),
+			[]string{models.KindAccount, models.KindUser, models.KindDevice}, []string{models.ActionUpdate, models.ActionDelete}).
+		Find(&changes).Error
+	return changes, storeErr("changes", err)
 }
 
 func auditEntry(row auditRow) (models.AuditEntry, error) {

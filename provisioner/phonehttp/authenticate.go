@@ -3,6 +3,7 @@ package phonehttp
 import (
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/icholy/digest"
@@ -65,7 +66,10 @@ func (v *visit) byPassword(authorization string) error {
 	switch verdict := check(password); {
 	case verdict == digestauth.Stale:
 		return challengeError{stale: true}
-	case verdict != digestauth.Right || phone == nil:
+	case verdict == digestauth.Right && phone != nil:
+	case v.Store.failed != nil:
+		return fmt.Errorf("not known well enough without the database: %w", v.Store.failed) // whether it is known or not
+	default:
 		v.Guard.Fail(v.source)
 		return challengeError{}
 	}
@@ -105,7 +109,7 @@ func (v *visit) phoneNamed(username string) (*models.Phone, error) {
 		return nil, nil //nolint:nilnil // absence is the ordinary case here, and answered like a wrong password
 	}
 	phone, err := v.Store.PhoneByMAC(v.r.Context(), mac)
-	if errors.Is(err, models.ErrNotFound) {
+	if errors.Is(err, models.ErrNotFound) || err != nil && v.Store.failed != nil {
 		return nil, nil //nolint:nilnil // as above
 	}
 	return phone, err

@@ -1,10 +1,21 @@
 package phonehttp
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // SetPace makes handlers made from now on as patient as said, until restore.
 func SetPace(stall time.Duration, rate int64) (restore func()) {
 	old := ordinaryPace
 	ordinaryPace = pace{stall, rate}
 	return func() { ordinaryPace = old }
+}
+
+// SetPatience is how long the handler waits for its database from now on.
+func (h *Handler) SetPatience(d time.Duration) { h.patience = d }
+
+// Follower is one round of Follow each time it is called.
+func (h *Handler) Follower(store FollowStore) func(context.Context) error {
+	return h.newFollower(store).once
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type Config struct {
 	Record   func(models.Fetch) // must not block
 	Quota    models.UploadQuota // of one device; no bytes = nothing is taken
 	Assets   *Assets            // nil = there are none
+	StaleFor time.Duration      // how old the last good file may be when there is no other; 0 = there is none
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -54,16 +56,18 @@ type Config struct {
 // A Handler answers phones. It is safe for concurrent use.
 type Handler struct {
 	Config
-	digest  *digestauth.Authority
-	pace    pace
-	uploads *shares // being received
-	bodies  *shares // bytes of uploads in memory
-	assets  *shares // being sent
+	digest   *digestauth.Authority
+	memory   *memory
+	patience time.Duration
+	pace     pace
+	uploads  *shares // being received
+	bodies   *shares // bytes of uploads in memory
+	assets   *shares // being sent
 }
 
 // New makes a Handler.
 func New(c Config) *Handler {
-	return &Handler{c, digestauth.New(c.NonceKey, c.Now), ordinaryPace, newShares(), newShares(), newShares()}
+	return &Handler{c, digestauth.New(c.NonceKey, c.Now), newMemory(c.Now), ordinaryPatience, ordinaryPace, newShares(), newShares(), newShares()}
 }
 
 // retryAfter tells a phone, in seconds, when to come back after a failure of
@@ -81,9 +85,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	visit := &visit{
 		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w}, started: h.Now(), source: sourceOf(r),
 	}
+	visit.Store = &recall{Store: h.Store, memory: h.memory, patience: h.patience, since: visit.started.Add(-h.StaleFor)}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	err := visit.answer()
+	err := visit.answerWhole()
 	if err != nil {
 		visit.refuse(err)
 	}
@@ -94,6 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A visit is one request of a phone on its way through the handler.
 type visit struct {
 	*Handler
+	Store   *recall // in place of the Handler's
 	r       *http.Request
 	w       *responseWriter
 	started time.Time
@@ -124,6 +130,21 @@ var (
 	errRefused = fmt.Errorf("device, owner or account is disabled: %w", models.ErrNotFound)
 	errForeign = fmt.Errorf("a phone of another account, or another phone: %w", models.ErrNotFound)
 )
+
+// answerWhole is answer, and a panic on the way is an error like any other
+// unless something was sent already.
+func (v *visit) answerWhole() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if v.w.status != 0 {
+				panic(http.ErrAbortHandler) // the phone sees that the rest is missing
+			}
+			v.Log.ErrorContext(v.r.Context(), "panic", "file", v.want.Name, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return v.answer()
+}
 
 // answer is the whole decision: what is asked for, by whom, and what to do.
 func (v *visit) answer() error {
@@ -179,11 +200,12 @@ func (v *visit) file(name string) (provisioner.File, error) {
 		if !v.account.Enabled.On() {
 			return provisioner.File{}, errRefused
 		}
-		if v.phone != nil { // its brand's, should several have such a file
-			v.phone.Firmware = v.agent.Firmware
-			return v.Files.DeviceFile(v.r.Context(), v.phone, name)
+		if v.phone == nil {
+			return v.rendered(func(ctx context.Context) (provisioner.File, error) {
+				return v.Files.CommonFile(ctx, v.account, v.agent, name)
+			}, func() (provisioner.Kept, bool) { return v.Files.LastCommonFile(v.account, v.agent, name) })
 		}
-		return v.Files.CommonFile(v.r.Context(), v.account, v.agent, name)
+		return v.deviceFile(name) // its brand's, should several have such a file
 	}
 	if err := v.findPhone(); err != nil {
 		return provisioner.File{}, err
@@ -191,8 +213,15 @@ func (v *visit) file(name string) (provisioner.File, error) {
 	if file, found, err := v.stored(); found || err != nil {
 		return file, err
 	}
+	return v.deviceFile(name)
+}
+
+// deviceFile is a file for the phone that asks.
+func (v *visit) deviceFile(name string) (provisioner.File, error) {
 	v.phone.Firmware = v.agent.Firmware
-	return v.Files.DeviceFile(v.r.Context(), v.phone, name)
+	return v.rendered(func(ctx context.Context) (provisioner.File, error) {
+		return v.Files.DeviceFile(ctx, v.phone, name)
+	}, func() (provisioner.Kept, bool) { return v.Files.LastDeviceFile(v.phone, name) })
 }
 
 // findPhone reads the phone of the requested MAC, which must be one of the

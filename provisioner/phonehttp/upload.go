@@ -1,6 +1,7 @@
 package phonehttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,8 @@ func (v *visit) isUpload() bool {
 // receive stores what a phone sends under one of its own names.
 func (v *visit) receive() error {
 	rule, err := v.uploadRule()
-	if err != nil {
-		return err
+	if err != nil || v.Store.failed != nil {
+		return cmp.Or(err, v.Store.failed)
 	}
 	if err := plainBody(v.r.Header); err != nil {
 		return err
