@@ -173,16 +173,10 @@ func insert(src string, insertions []insertion) string {
 // it too, so that they change no byte of the output.
 func steps(codes []code) []insertion {
 	out := []insertion{{0, "{% " + stepTag + " %}"}}
-	since, comment := 0, false
+	since := 0
 	for _, c := range codes {
-		switch c.name() {
-		case "comment":
-			comment = true
-		case "endcomment":
-			comment = false
-		}
-		if comment {
-			continue
+		if c.begins("comment") {
+			continue // a step after it would be in the comment
 		}
 		since++
 		switch name := c.name(); {

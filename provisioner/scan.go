@@ -40,6 +40,9 @@ func (c code) name() string {
 	return c.tokens[0].text
 }
 
+// begins reports whether it is a tag of that name.
+func (c code) begins(tag string) bool { return c.tag && c.is(0, tag) }
+
 // is reports whether token i is the given symbol or word.
 func (c code) is(i int, text string) bool {
 	return i >= 0 && i < len(c.tokens) && c.tokens[i].kind != tokenString && c.tokens[i].text == text
@@ -56,12 +59,15 @@ type scanner struct {
 	line int
 }
 
+// Of what is within {% comment %} the engine sees nothing, whatever stands
+// there, up to the first {% endcomment %}: nor does anyone see its codes.
 func scanTemplate(file, src string) ([]code, error) {
 	s := &scanner{file: file, src: src, line: 1}
 	if !utf8.ValidString(src) {
 		return nil, &FileError{File: file, Reason: "not UTF-8"}
 	}
 	var codes []code
+	comment := false
 	for s.pos < len(s.src) {
 		rest := s.src[s.pos:]
 		switch {
@@ -74,7 +80,10 @@ func scanTemplate(file, src string) ([]code, error) {
 			if err != nil {
 				return nil, err
 			}
-			codes = append(codes, c)
+			if comment = comment && !c.begins("endcomment"); !comment {
+				codes = append(codes, c)
+				comment = c.begins("comment")
+			}
 		case rest[0] < ' ' && rest[0] != '\n' && rest[0] != '\t':
 			return nil, s.bad("a control character")
 		default:

@@ -83,7 +83,6 @@ type fileScan struct {
 	macros   map[string]string // name in this file -> unit
 	assigned map[string]bool   // names in this file that other tags than for define
 	loops    []loop            // around the code
-	comments int
 	problems []error
 }
 
@@ -202,15 +201,10 @@ func (s *fileScan) code(c code) {
 		return
 	}
 	switch tag {
-	case "comment":
-		s.comments++
 	case "endcomment":
-		s.comments--
-	}
-	if s.comments > 0 {
-		return // not parsed by the engine
-	}
-	switch tag {
+		if len(c.tokens) > 1 { // the engine would look for the end forever
+			s.bad(c.start, "endcomment takes no arguments")
+		}
 	case "include", "extends", "import":
 		s.useFile(c)
 	case "macro":

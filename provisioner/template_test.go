@@ -34,6 +34,10 @@ func TestTemplateMistakes(t *testing.T) {
 		{"not UTF-8", map[string]string{"": "a = \xff\n"}, "acme/settings.tpl", 0, "UTF-8"},
 		{"a string with a backslash", map[string]string{"": `a = {{ device.name|default:"\"" }}` + "\n"}, "acme/settings.tpl", 1, "string"},
 		{"comment over lines", map[string]string{"": "{# a\nb #}\n"}, "acme/settings.tpl", 1, "comment"},
+		{"unknown variable after a comment in a comment", map[string]string{"": "{% comment %}{% comment %}{% endcomment %}\n# {{ nope }}\n"}, "acme/settings.tpl", 2, "unknown variable"},
+		{"a variable that a comment sets", map[string]string{"": "{% comment %}{% set x = 1 %}{% endcomment %}\n# {{ x }}\n"}, "acme/settings.tpl", 2, "unknown variable"},
+		{"a macro in a comment", map[string]string{"": "{% comment %}{% macro m() %}{% endmacro %}{% endcomment %}\n# {{ m() }}\n"}, "acme/settings.tpl", 2, "no macro"},
+		{"the end of a comment with words", map[string]string{"": "\n{% comment %}{% endcomment \"note\" %}\n"}, "acme/settings.tpl", 2, "no arguments"},
 		{"includes itself", map[string]string{"": "\n{% include \"acme/settings.tpl\" %}\n"}, "acme/settings.tpl", 2, "back to itself"},
 		{"extends itself", map[string]string{"": "{% extends \"acme/settings.tpl\" %}\n"}, "acme/settings.tpl", 1, "back to itself"},
 		{"a circle of three", map[string]string{
@@ -167,10 +171,11 @@ func TestTemplateLanguage(t *testing.T) {
 {% with x="f" y=account.realm %}{{ x }} = {{ y }}{% endwith %}
 {% set z = lines.0.username -%}
 g = {{ z|upper }}
-{% comment %} {{ nonsense }} {% endcomment -%}
+{% comment %} {{ nonsense }} {% comment %} {% if %} {% endcomment -%}
 {% include "acme/part.tpl" with name=z only %}
 user = 1
 user = 2
+i = {{ dialplan.timeout }}
 `,
 		"acme/macros.tpl": `{% macro pair(name, value) export %}{{ name }} = {{ value }}{% endmacro %}`,
 		"acme/part.tpl":   `h = {{ name }}`,
@@ -180,7 +185,7 @@ user = 2
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "a = Desk\nb = none\nc = 3\nd = 1\ne.2 = none\ne.3 = none\ne.4 = none\ne.5 = none\ne.6 = none\nf = acme.example.com\ng = ANN\nh = ann\nuser = 1\nuser = 2\n"
+	want := "a = Desk\nb = none\nc = 3\nd = 1\ne.2 = none\ne.3 = none\ne.4 = none\ne.5 = none\ne.6 = none\nf = acme.example.com\ng = ANN\nh = ann\nuser = 1\nuser = 2\ni = 4\n"
 	if got := strings.TrimSpace(strings.ReplaceAll(string(f.Body), "\n\n", "\n")) + "\n"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -152,10 +152,10 @@ func markedText(file int, src string, codes []code) []insertion {
 			out = append(out, markLiteral(file, line, src, pos, c.start)...)
 		}
 		line += strings.Count(src[pos:c.start], "\n")
-		if !c.tag && !comment {
+		if !c.tag {
 			out = append(out, insertion{c.start, markBefore(c, file, line)})
 		}
-		comment = c.name() == "comment" || comment && c.name() != "endcomment"
+		comment = c.begins("comment")
 		pos = c.end
 	}
 	out = append(out, markLiteral(file, line, src, pos, len(src))...)
