@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,14 +49,16 @@ type budget struct {
 var tooMuchOutput = fmt.Sprintf("more than %d bytes of output", maxFileBytes)
 
 // stepNode is a step: {% step a b %}. a and b are variables that were just
-// set, and must not have grown too large.
+// set, and must not have grown too large. {% step in %} begins a file, and
+// looks at all that an include hands it.
 type stepNode struct {
-	token *pongo2.Token
-	names []string
+	token  *pongo2.Token
+	begins bool
+	names  []string
 }
 
 func parseStep(_ *pongo2.Parser, start *pongo2.Token, arguments *pongo2.Parser) (pongo2.INodeTag, *pongo2.Error) {
-	node := &stepNode{token: start}
+	node := &stepNode{token: start, begins: arguments.Match(pongo2.TokenKeyword, "in") != nil}
 	for name := arguments.MatchType(pongo2.TokenIdentifier); name != nil; name = arguments.MatchType(pongo2.TokenIdentifier) {
 		node.names = append(node.names, name.Val)
 	}
@@ -72,8 +75,16 @@ func (n *stepNode) Execute(ctx *pongo2.ExecutionContext, w pongo2.TemplateWriter
 	case bufferedBytes(w) > maxFileBytes:
 		return b.end("%s", tooMuchOutput)
 	}
-	for _, name := range n.names {
-		if valueBytes(ctx.Private[name]) > maxValueBytes {
+	if n.begins {
+		return b.checkValues(slices.Collect(maps.Keys(ctx.Public)), ctx.Public)
+	}
+	return b.checkValues(n.names, ctx.Private)
+}
+
+// checkValues ends a rendering when one of the variables is too large.
+func (b *budget) checkValues(names []string, values pongo2.Context) *pongo2.Error {
+	for _, name := range names {
+		if valueBytes(values[name]) > maxValueBytes {
 			return b.end("%q grows beyond %d bytes", name, maxValueBytes)
 		}
 	}
@@ -172,7 +183,7 @@ func insert(src string, insertions []insertion) string {
 // lines of the author, and beside a code that removes white space they remove
 // it too, so that they change no byte of the output.
 func steps(codes []code) []insertion {
-	out := []insertion{{0, "{% " + stepTag + " %}"}}
+	out := []insertion{{0, "{% " + stepTag + " in %}"}}
 	since := 0
 	for _, c := range codes {
 		if c.begins("comment") {

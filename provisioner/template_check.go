@@ -129,7 +129,7 @@ func (s *fileScan) declare(c code) {
 	for _, name := range c.defines() {
 		s.graph.locals[name] = true
 		s.assigned[name] = s.assigned[name] || c.name() != "for"
-		if name == budgetName {
+		if name == budgetName || name == "block" {
 			s.bad(c.start, "the name %q is taken", name)
 		}
 	}
@@ -290,7 +290,7 @@ var operators = []string{"in", "and", "or", "not"}
 
 // plainWords are words in tags that name no variable.
 var plainWords = append([]string{"as", "export", "true", "false", "with", "only", "if_exists", "reversed", "sorted",
-	"forloop", "block"}, operators...)
+	"forloop"}, operators...)
 
 func (s *fileScan) readVariable(c code, i int) {
 	t := c.tokens[i]

@@ -68,6 +68,10 @@ func TestTemplateMistakes(t *testing.T) {
 			"acme/settings.tpl", 15, `"x" grows`},
 		{"a value that doubles within itself", map[string]string{"": "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{% set x = \"12345678\" %}\n" + double(40, "{% set x = m(x) %}")},
 			"acme/settings.tpl", 15, `"x" grows`},
+		{"a value that doubles by includes", doublingIncludes(20), "acme/i14.tpl", 1, `"x" grows`},
+		{"what a block had before, whose size nobody knows", map[string]string{"": "{% extends \"acme/base.tpl\" %}\n{% block extra %}{{ block.Super }}{% endblock %}\n",
+			"acme/base.tpl": "{% block extra %}# {% endblock %}\n"}, "acme/settings.tpl", 2, `unknown variable "block`},
+		{"a variable called block", map[string]string{"": "{% set block = 1 %}\n"}, "acme/settings.tpl", 1, "is taken"},
 		{"a value squared", map[string]string{"": "{% set x = \"" + strings.Repeat("x", 1000) + "\" %}\na = {{ x|make_list|join:x }}\n"}, "acme/settings.tpl", 2, "join makes"},
 		{"includes without end", map[string]string{"": "{% include \"acme/i0.tpl\" %}\n"}, "acme/i0.tpl", 0, "over and over"},
 		{"the variable of the budget", map[string]string{"": "\n{% set render_budget = 1 %}\n"}, "acme/settings.tpl", 2, "is taken"},
@@ -107,6 +111,15 @@ func TestTemplateMistakes(t *testing.T) {
 			wantFileError(t, err, tt.file, tt.line, tt.reason)
 		})
 	}
+}
+
+// doublingIncludes are files that each hand the next one a value twice as long.
+func doublingIncludes(n int) map[string]string {
+	files := map[string]string{"": "{% include \"acme/i0.tpl\" with x=\"12345678\" %}\n", fmt.Sprintf("acme/i%d.tpl", n): "# {{ x|length }}\n"}
+	for i := range n {
+		files[fmt.Sprintf("acme/i%d.tpl", i)] = fmt.Sprintf("{%% include \"acme/i%d.tpl\" with x=x+x %%}\n", i+1)
+	}
+	return files
 }
 
 // calls are macros that each call the one before twice.
