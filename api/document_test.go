@@ -126,7 +126,7 @@ func FuzzSettle(f *testing.F) {
 // keyword that only one of them knows, and nothing beside a $ref.
 func TestSchemasArePortable(t *testing.T) {
 	keywords := strings.Fields(`$schema $ref description type required properties patternProperties additionalProperties items default enum
-		minLength maxLength minimum maximum pattern format uniqueItems maxItems maxProperties oneOf allOf not definitions`)
+		minLength maxLength minimum maximum pattern format uniqueItems minItems maxItems minProperties maxProperties oneOf allOf not definitions`)
 	names, err := schemaFiles.ReadDir("schemas")
 	if err != nil {
 		t.Fatal(err)
