@@ -29,7 +29,7 @@ import (
 const (
 	realm    = "acme.example.com"
 	password = "pa55-w0rd-of-ann"
-	patience = 5 * time.Second // for what must happen
+	patience = 20 * time.Second // for what must happen
 )
 
 // An office is a SIP server with an account in its database.

@@ -35,6 +35,8 @@ type connections struct {
 	idleTime    time.Duration
 	now         func() time.Time
 
+	turns atomic.Uint64 // numbers what is heard, over all of them
+
 	mu      sync.Mutex
 	open    map[connectionID]*stream
 	sources map[netip.Prefix]int // how many each has open
@@ -170,7 +172,7 @@ func (l *streams) stream(conn net.Conn) *stream {
 		since:  l.all.now().Truncate(time.Millisecond),
 		spoke:  time.Now(),
 	}
-	s.heard.Store(s.since.UnixMilli())
+	s.heard.Store(l.all.turns.Add(1))
 	if l.tls != nil {
 		s.secure = tls.Server(conn, l.tls)
 		s.Conn = s.secure
@@ -186,8 +188,8 @@ type stream struct {
 	all    *connections
 	id     connectionID
 	since  time.Time
-	until  atomic.Int64 // milliseconds; the last of the bindings over it
-	heard  atomic.Int64 // milliseconds; the last bytes
+	until  atomic.Int64  // milliseconds; the last of the bindings over it
+	heard  atomic.Uint64 // turn of the last bytes, see connections
 	closed sync.Once
 
 	secure  *tls.Conn // nil: plain TCP, or its handshake is done
@@ -241,7 +243,7 @@ func (s *stream) receive(b []byte) error {
 	}
 	n, err := s.Conn.Read(b)
 	if n > 0 {
-		s.heard.Store(s.all.now().UnixMilli())
+		s.heard.Store(s.all.turns.Add(1))
 		if len(s.pending) == 0 {
 			s.begun = time.Now()
 		}
