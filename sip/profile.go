@@ -55,6 +55,8 @@ type profiles struct {
 	sender   *sender
 	pace     *rate.Limiter
 	slots    chan struct{} // one for each NOTIFY under way
+	sending  context.Context
+	stop     context.CancelFunc // of sending
 
 	mu    sync.Mutex
 	asked map[string]time.Time // by source and Call-ID
@@ -62,10 +64,20 @@ type profiles struct {
 }
 
 func newProfiles(cfg Config, sender *sender) *profiles {
-	return &profiles{
+	p := &profiles{
 		lookup: cfg.Profile, networks: cfg.ProfileNetworks, log: cfg.Log, now: cfg.Now, timeout: cfg.NotifyTimeout, sender: sender,
 		pace: rate.NewLimiter(profileRate, profileBurst), slots: make(chan struct{}, maxProfiles), asked: map[string]time.Time{},
 	}
+	p.sending, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// close ends the NOTIFYs under way; none begins any more.
+func (p *profiles) close() {
+	p.mu.Lock()
+	p.stop()
+	p.mu.Unlock()
+	p.work.Wait()
 }
 
 // concern reports whether a request is for plug and play.
@@ -153,9 +165,14 @@ func (p *profiles) tell(ctx context.Context, s *subscription, local netip.AddrPo
 		p.log.WarnContext(ctx, "phone not told where its configuration is: too many at once", "mac", s.MAC.String(), "remote", s.source.String())
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sending.Err() != nil {
+		return
+	}
 	p.work.Go(func() {
 		defer func() { <-p.slots }()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
+		ctx, cancel := context.WithTimeout(p.sending, p.timeout)
 		defer cancel()
 		res, err := p.sender.exchange(ctx, p.notify(s, local, tag))
 		_, code, reason := outcome(res, err)

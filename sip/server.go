@@ -231,9 +231,8 @@ func (s *Server) Run(ctx context.Context) error {
 		s.notifier.run(ctx) // until ctx ends and the queue is drained
 		senders.Wait()
 		s.finishRequests(work)
-		err := s.close()
-		s.profiles.work.Wait() // for NOTIFYs, which that has ended
-		return err
+		s.profiles.close()
+		return s.close()
 	})
 	return group.Wait()
 }
