@@ -80,7 +80,8 @@ func (m *multicast) close() error {
 }
 
 // answerDatagram writes a response from the UDP listener to where a request
-// came from (RFC 3261, section 18.2.2, and RFC 3581).
+// came from (RFC 3261, section 18.2.2, and RFC 3581). The phone is in the same
+// network: there is no NAT between.
 func (s *sockets) answerDatagram(req *sipmsg.Request, res *sipmsg.Response) error {
 	source, err := netip.ParseAddrPort(req.Source())
 	via := res.Via()

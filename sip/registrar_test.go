@@ -661,3 +661,24 @@ func TestLogHoldsNoMessages(t *testing.T) {
 	}
 	eventually(t, "a log line of the stack", func() bool { return strings.Contains(o.log.String(), "sip stack: failed to parse") })
 }
+
+// A phone behind NAT that does not ask for it (RFC 3581) is answered where it is
+// reached; one that is not behind NAT where its Via says (RFC 3261, section 18.2.2).
+func TestAnswerWithoutRport(t *testing.T) {
+	o := open(t, nil)
+	ask := func(w *wire, sentBy string) {
+		text := register{callID: "no-rport", cseq: 1}.text(w, "")
+		text = strings.Replace(text, w.LocalAddr().String(), sentBy, 1)
+		w.send(t, strings.Replace(text, ";rport", "", 1))
+	}
+	behind, sending, listening := o.udp(t), o.udp(t), o.udp(t)
+	ask(behind, "10.1.2.3:5060")
+	res := behind.read(t)
+	if via := res.get("Via"); res.code() != 401 || !strings.Contains(via, ";received=127.0.0.1") || strings.Contains(via, "rport") {
+		t.Errorf("behind NAT: got %v", res)
+	}
+	ask(sending, listening.LocalAddr().String())
+	if res := listening.read(t); res.code() != 401 {
+		t.Errorf("answered at another port: got %v", res)
+	}
+}

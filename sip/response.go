@@ -85,7 +85,9 @@ func refusal(req *sipmsg.Request, err error) *sipmsg.Response {
 
 // finish completes what the stack leaves to us: the To tag, which must be the
 // same when a repeated request is answered again (RFC 3261, 8.2.7), and the
-// sender's address where its Via does not say it (18.2.1).
+// sender's address where its Via does not say it (18.2.1). A phone whose Via has
+// another address is behind a NAT, which knows no other port than the one that
+// the request came from, whether the phone asks for that (RFC 3581) or not.
 func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
 	res.SipVersion = sipVersion
 	if to := req.To(); to != nil && !to.Params.Has("tag") {
@@ -96,8 +98,12 @@ func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
 	if err != nil || via == nil || via.Params.Has("received") {
 		return
 	}
-	if sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]")); err != nil || sentBy != source.Addr() {
+	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	if err != nil || sentBy != source.Addr() {
 		via.Params.Add("received", source.Addr().String())
+	}
+	if err == nil && sentBy != source.Addr() {
+		res.SetDestination(req.Source())
 	}
 }
 
