@@ -246,22 +246,19 @@ func (n *notifier) follow(ctx context.Context, d *delivery) {
 		n.log.ErrorContext(ctx, "bindings not read", "device", d.note.DeviceID, "account", d.note.AccountID, "err", err)
 		return
 	}
-	aim := func(b models.Binding) {
-		d.target = bindingTarget(b, n.replica)
-		d.note.Contact = b.Contact
-	}
-	for _, b := range bindings {
-		if b.Contact == d.target.contact || b.Instance != "" && b.Instance == d.target.instance {
-			aim(b)
+	targets := n.aims(bindings)
+	for _, t := range targets {
+		if t.contact == d.target.contact || t.instance != "" && t.instance == d.target.instance {
+			d.target, d.note.Contact = t, t.contact
 			return
 		}
 	}
 	if d.order.Bindings != nil {
 		return
 	}
-	for _, b := range bindings {
-		if b.Modified.After(d.note.Created) && d.order.takes(b.Contact) {
-			aim(b)
+	for _, t := range targets {
+		if t.since.After(d.note.Created) && d.order.takes(t.contact) {
+			d.target, d.note.Contact = t, t.contact
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -267,14 +268,28 @@ func (n *notifier) targets(ctx context.Context, r NotifyRequest) ([]target, erro
 			return nil, err
 		}
 	}
+	return n.aims(bindings), nil
+}
+
+// aims are the ways to a phone's contacts. Of the flows of one instance (RFC
+// 5626) one is enough: the newest that stands.
+func (n *notifier) aims(bindings []models.Binding) []target {
 	now := n.now()
 	var targets []target
 	for _, b := range bindings {
-		if b.Live(now) {
-			targets = append(targets, bindingTarget(b, n.replica))
+		if !b.Live(now) {
+			continue
+		}
+		t := bindingTarget(b, n.replica)
+		sameInstance := func(other target) bool { return t.flow && other.flow && other.instance == t.instance }
+		switch i := slices.IndexFunc(targets, sameInstance); {
+		case i < 0:
+			targets = append(targets, t)
+		case !n.sender.sockets.reaches(targets[i]) && n.sender.sockets.reaches(t):
+			targets[i] = t
 		}
 	}
-	return targets, nil
+	return targets
 }
 
 func (n *notifier) bindings(ctx context.Context, phone *models.Phone) ([]models.Binding, error) {

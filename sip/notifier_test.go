@@ -589,3 +589,33 @@ func TestListeningLines(t *testing.T) {
 		}
 	}
 }
+
+// A phone with two connections (RFC 5626) is told over one, and over the other
+// when that is gone.
+func TestNotifyOneFlow(t *testing.T) {
+	const contact = "sip:a@10.0.0.1;ob"
+	again := slices.Repeat([]time.Duration{20 * time.Millisecond}, 50) // until the server knows that a connection is gone
+	o := open(t, func(c *sip.Config) { c.NotifyPauses = again })
+	ann := o.ann(t)
+	flows := []*wire{o.tcp(t), o.tcp(t)}
+	for i, w := range flows {
+		o.clock.advance(time.Second)
+		w.mustRegister(t, fmt.Sprintf(`<%s>;+sip.instance="<urn:uuid:7>";reg-id=%d`, contact, i+1))
+	}
+	for i := range flows {
+		newest := flows[len(flows)-1-i]
+		o.Notify(checkSync(ann))
+		newest.respond(t, newest.read(t), "200 OK")
+		for _, n := range o.outcomes(t, ann, i+1) {
+			if n.State != models.NotifyAccepted || n.Contact != contact {
+				t.Errorf("NOTIFY %d: got %+v, want it accepted", i, n)
+			}
+		}
+		if all := o.outcomes(t, ann, i+1); len(all) != i+1 {
+			t.Errorf("NOTIFY %d: got %d notifications, want one each", i, len(all))
+		}
+		if err := newest.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

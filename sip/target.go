@@ -14,6 +14,7 @@ import (
 type target struct {
 	contact   string   // as recorded
 	instance  string   // of the binding, "" when it has none
+	flow      bool     // one of those that the instance has
 	uri       string   // Request-URI
 	routes    []string // Route header values
 	addr      string   // host:port of the next hop
@@ -27,7 +28,7 @@ type target struct {
 // request goes where the REGISTER came from.
 func bindingTarget(b models.Binding, replica string) target {
 	t := target{
-		contact: b.Contact, instance: b.Instance, uri: withoutHeaders(b.Contact), addr: b.Received.String(), transport: b.Transport,
+		contact: b.Contact, instance: b.Instance, flow: b.RegID > 0, uri: withoutHeaders(b.Contact), addr: b.Received.String(), transport: b.Transport,
 		since: b.Modified,
 	}
 	if len(b.Path) > 0 {
