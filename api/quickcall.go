@@ -187,9 +187,13 @@ func filterNumber(number, filter string) (string, error) {
 	case "false":
 		return number, nil
 	}
+	bad := invalid("number_filter", "pattern", "want true, false or a regular expression with a group", detail{"value": filter})
+	if len(filter) > maxNumberFilter { // before it is compiled: that takes up to ten thousand times its length
+		return "", bad
+	}
 	re, err := regexp.Compile(filter)
-	if err != nil || len(filter) > maxNumberFilter || re.NumSubexp() < 1 {
-		return "", invalid("number_filter", "pattern", "want true, false or a regular expression with a group", detail{"value": filter})
+	if err != nil || re.NumSubexp() < 1 {
+		return "", bad
 	}
 	groups := re.FindStringSubmatch(number)
 	if groups == nil {

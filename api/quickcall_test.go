@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,20 @@ func TestQuickcallParameters(t *testing.T) {
 	b.do("POST", path+"1", `{"data":{"auto_answer":false,"cid-number":"7"}}`).want(http.StatusAccepted)
 	if call := b.called[len(b.called)-1]; call.AutoAnswer || call.CallerNumber != "7" {
 		t.Errorf("called %+v", call)
+	}
+}
+
+// A filter that is too long is refused before it is compiled, which would take very
+// much memory.
+func TestQuickcallLongFilter(t *testing.T) {
+	b := newBench(t)
+	path := b.device(desk) + "/quickcall/1?number_filter=("
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.do("GET", path+strings.Repeat("(x{10}){100}", 400)+")", "").rejects("number_filter: pattern")
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+		t.Errorf("a filter that is too long took %d bytes", took)
 	}
 }
 
