@@ -259,11 +259,23 @@ func TestNotifyChallenged(t *testing.T) {
 // A proxy on the way asks who sends, then the phone does; each learns of its own
 // credentials alone, and of the second use of its nonce.
 func TestNotifyChallengedByProxyAndPhone(t *testing.T) {
-	o := open(t, func(c *sip.Config) { c.Sender = sip.Credentials{Username: "dialtone", Password: "the sender's own"} })
+	proxy, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	o := open(t, func(c *sip.Config) {
+		c.Proxy = proxy.Addr().String() + ";transport=tcp"
+		c.Sender = sip.Credentials{Username: "dialtone", Password: "the sender's own"}
+	})
 	ann := o.ann(t)
-	w := o.udp(t)
-	w.mustRegister(t, "<"+privateContact+">")
 	o.Notify(checkSync(ann))
+	conn, err := proxy.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	w := newWire(conn, "tcp")
 
 	w.respond(t, w.read(t), "407 Who", `Proxy-Authenticate: Digest realm="proxy", nonce="n1", qop="auth"`)
 	second := w.read(t)
@@ -282,10 +294,10 @@ func TestNotifyChallengedByProxyAndPhone(t *testing.T) {
 		t.Errorf("CSeq: got %q", fourth.get("CSeq"))
 	}
 	w.respond(t, fourth, "200 OK")
-	o.one(t, ann, models.Notification{Contact: privateContact, State: models.NotifyAccepted, Code: 200, Reason: "OK"})
+	o.one(t, ann, models.Notification{Contact: "sip:ann@" + realm, State: models.NotifyAccepted, Code: 200, Reason: "OK"})
 }
 
-// verify checks the credentials of a NOTIFY to privateContact.
+// verify checks the credentials of a NOTIFY.
 func verify(t *testing.T, req *message, header, username, secret string, uses int) {
 	t.Helper()
 	creds, err := digest.ParseCredentials(req.get(header))
@@ -294,7 +306,7 @@ func verify(t *testing.T, req *message, header, username, secret string, uses in
 	}
 	offer := &digest.Challenge{Realm: creds.Realm, Nonce: creds.Nonce, Algorithm: creds.Algorithm, QOP: []string{"auth"}}
 	want, err := digest.Digest(offer, digest.Options{
-		Method: "NOTIFY", URI: privateContact, Count: uses, Cnonce: creds.Cnonce, Username: username, Password: secret,
+		Method: "NOTIFY", URI: strings.Fields(req.start)[1], Count: uses, Cnonce: creds.Cnonce, Username: username, Password: secret,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -562,6 +574,7 @@ func TestListenErrors(t *testing.T) {
 		{"no such certificate", sip.Config{TLSAddr: addr, TLSCert: "/none", TLSKey: "/none"}, "sip-tls certificate: open /none: no such file or directory"},
 		{"proxy", sip.Config{Proxy: "a b"}, `sip proxy "a b": invalid URI: stray characters`},
 		{"sender without password", sip.Config{Sender: sip.Credentials{Username: "a"}}, `invalid sip configuration: a sender's username and password go together`},
+		{"sender without proxy", sip.Config{Sender: sip.Credentials{Username: "a", Password: "b"}}, `invalid sip configuration: a sender's credentials are for a proxy, and there is none`},
 		{"proxy transport", sip.Config{Proxy: "a;transport=sctp"}, `sip proxy "a;transport=sctp": invalid transport: want udp, tcp or tls`},
 	}
 	for _, tt := range tests {

@@ -79,7 +79,7 @@ type Config struct {
 	TLSCert       string          // PEM file, needed with TLSAddr
 	TLSKey        string          // PEM file, needed with TLSAddr
 	Proxy         string          // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
-	Sender        Credentials     // what a proxy's challenge (407) to a NOTIFY is answered with; no username = the device's own
+	Sender        Credentials     // what Proxy's challenge (407) to a NOTIFY is answered with; no username = the device's own
 	Replica       string          // this server's name, kept with bindings whose connection it holds
 	NotifyTimeout time.Duration   // for one NOTIFY, or REFER, and its answer; 0 = 10 s
 	NotifyPauses  []time.Duration // before each repetition of one without success; nil = 5 s and 30 s, empty = none
@@ -132,6 +132,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if (cfg.Sender.Username == "") != (cfg.Sender.Password == "") {
 		return nil, fmt.Errorf("%w sip configuration: a sender's username and password go together", models.ErrInvalid)
+	}
+	if cfg.Sender.Username != "" && cfg.Proxy == "" { // any phone could ask for them
+		return nil, fmt.Errorf("%w sip configuration: a sender's credentials are for a proxy, and there is none", models.ErrInvalid)
 	}
 	proxy, err := parseProxy(cfg.Proxy)
 	if err != nil {

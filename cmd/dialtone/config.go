@@ -122,7 +122,7 @@ var settings = []setting{
 	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
 	{"sip.proxy", "", "send NOTIFY through this host[:port] instead of the built-in registrar's bindings"},
-	{"sip.sender_username", "", "answers a proxy that asks who sends a NOTIFY; empty = the device's own"},
+	{"sip.sender_username", "", "answers sip.proxy when it asks who sends a NOTIFY; empty = the device's own"},
 	{"sip.sender_password", "", "its password; better in the environment or the file than on the command line"},
 	{"sip.ping", "0", "keep NATs open: OPTIONS to each phone on UDP this often, like 30s; 0 = never"},
 	{"sip.max_connections", "20000", "TCP and TLS connections of phones at once"},
