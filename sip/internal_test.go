@@ -70,7 +70,9 @@ func (s *scriptedStore) SaveQuickCall(context.Context, *models.QuickCall) error 
 	return models.ErrUnavailable
 }
 
-func (s *scriptedStore) InterruptQuickCalls(context.Context, string, time.Time) error { return nil }
+func (s *scriptedStore) InterruptQuickCalls(context.Context, string, time.Time, time.Time) error {
+	return nil
+}
 
 type openGuard struct{}
 

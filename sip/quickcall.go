@@ -27,6 +27,7 @@ const (
 	byeTimeout    = 5 * time.Second
 	referPatience = 3 * time.Minute  // Config.ReferPatience
 	byePatience   = 32 * time.Second // after a phone that was told to call has hung up
+	maxCallLife   = 15 * time.Minute // longer than all of it takes
 )
 
 // dialable is a number, or a name, that a phone can be told to call: nothing
@@ -169,13 +170,18 @@ func (c *quickCalls) release(r *CallRequest) {
 func (c *quickCalls) run(ctx context.Context) {
 	network, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	c.interruptLost(network)
+	started := c.now()
+	c.interruptLost(network, started)
+	every := time.NewTicker(settleEvery)
+	defer every.Stop()
 	var calls sync.WaitGroup
 	begin := func(q *QuickCall) { calls.Go(func() { c.place(network, ctx, q) }) }
 	for ctx.Err() == nil {
 		select {
 		case q := <-c.queue:
 			begin(q)
+		case <-every.C:
+			calls.Go(func() { c.interruptLost(network, started) })
 		case <-ctx.Done():
 		}
 	}
@@ -189,11 +195,12 @@ func (c *quickCalls) run(ctx context.Context) {
 	calls.Wait()
 }
 
-// interruptLost ends the calls that this server left when it was killed.
-func (c *quickCalls) interruptLost(ctx context.Context) {
+// interruptLost ends the calls that this server left when it was killed before it
+// started again, and those of others that never came back.
+func (c *quickCalls) interruptLost(ctx context.Context, started time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if err := c.store.InterruptQuickCalls(ctx, c.replica, c.now()); err != nil {
+	if err := c.store.InterruptQuickCalls(ctx, c.replica, started, c.now().Add(-maxCallLife)); err != nil {
 		c.log.ErrorContext(ctx, "lost quick calls not recorded", "err", err)
 	}
 }

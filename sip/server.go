@@ -55,8 +55,9 @@ type Store interface {
 	CreateQuickCall(ctx context.Context, c *models.QuickCall) error
 	// SaveQuickCall stores how far a call has come.
 	SaveQuickCall(ctx context.Context, c *models.QuickCall) error
-	// InterruptQuickCalls ends the stored calls that replica did not end.
-	InterruptQuickCalls(ctx context.Context, replica string, now time.Time) error
+	// InterruptQuickCalls ends the stored calls that replica began before a time and
+	// did not end, and any that began before old.
+	InterruptQuickCalls(ctx context.Context, replica string, before, old time.Time) error
 	// SaveNotification inserts n, or updates the one with its ID; it fills an empty ID.
 	SaveNotification(ctx context.Context, n *models.Notification) error
 	// SettleNotifications ends those without outcome that replica made before a

@@ -47,11 +47,12 @@ func (s *Store) SaveQuickCall(ctx context.Context, c *models.QuickCall) error {
 	return storeErr("save quick call", result.Error)
 }
 
-// InterruptQuickCalls ends the calls that a server began before now and did not
-// end.
-func (s *Store) InterruptQuickCalls(ctx context.Context, replica string, now time.Time) error {
-	err := s.writer.WithContext(ctx).Model(&quickCallRow{}).Where("finished IS NULL AND replica = ? AND created < ?", clip(replica, 255), millis(now)).
-		Updates(map[string]any{"state": models.CallInterrupted, "reason": "the server stopped", "finished": millis(now)}).Error
+// InterruptQuickCalls ends the calls that were left in the middle: all of replica
+// from before its start, and those of any server that are older than a call may be.
+func (s *Store) InterruptQuickCalls(ctx context.Context, replica string, started, old time.Time) error {
+	err := s.writer.WithContext(ctx).Model(&quickCallRow{}).
+		Where("finished IS NULL AND ((replica = ? AND created < ?) OR created < ?)", clip(replica, 255), millis(started), millis(old)).
+		Updates(map[string]any{"state": models.CallInterrupted, "reason": "the server stopped", "finished": millis(s.now())}).Error
 	return storeErr("interrupt quick calls", err)
 }
 

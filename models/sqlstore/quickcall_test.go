@@ -57,14 +57,23 @@ func TestQuickCalls(t *testing.T) {
 			t.Errorf("calls of the user: %+v, %v", calls, err)
 		}
 
-		if err := s.InterruptQuickCalls(ctx, "r2", now); err != nil {
-			t.Fatal(err)
+		s.SetClock(func() time.Time { return now })
+		interrupt := func(replica string, started, old time.Time, ended ...*models.QuickCall) {
+			t.Helper()
+			if err := s.InterruptQuickCalls(ctx, replica, started, old); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range ended {
+				c.State, c.Reason, c.Finished = models.CallInterrupted, "the server stopped", now
+			}
 		}
+		interrupt("r2", now, now.Add(-2*time.Minute))
 		list(newer, lost, old)
-		if err := s.InterruptQuickCalls(ctx, "r1", now); err != nil {
-			t.Fatal(err)
-		}
-		lost.State, lost.Reason, lost.Finished = models.CallInterrupted, "the server stopped", now
+		interrupt("r2", now, now.Add(-time.Second), lost) // r1 never came back
+		list(newer, lost, old)
+		interrupt("r1", now, now.Add(-2*time.Minute))
+		list(newer, lost, old)
+		interrupt("r1", now.Add(time.Second), now.Add(-2*time.Minute), newer)
 		list(newer, lost, old)
 
 		if err := s.Prune(ctx, sqlstore.Retention{History: 24 * time.Hour}); err != nil {
