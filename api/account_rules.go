@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 
@@ -40,6 +42,7 @@ func (rs rules) settleAccount(ctx context.Context, actor *models.Account, doc mo
 	}
 	wrong := rs.schemas["accounts"].settle(doc)
 	checkStanding(doc, old, actor, wrong)
+	checkNetworks(doc, wrong)
 	candidate := &models.Account{}
 	candidate.Realm = doc.Text("realm")
 	if old != nil {
@@ -64,6 +67,16 @@ func checkStanding(doc models.Document, old, actor *models.Account, wrong proble
 	}
 	if (old.IsMaster() || old.ID == actor.ID) && !reflect.DeepEqual(doc[trialExpires], old.Document[trialExpires]) {
 		wrong.add(trialExpires, "invalid", "only an account above can change this", detail{"cause": doc[trialExpires]})
+	}
+}
+
+// checkNetworks refuses what is no network from which phones may fetch without
+// credentials. Everywhere is none.
+func checkNetworks(doc models.Document, wrong problems) {
+	for i, text := range doc.Texts("provision.access.networks") {
+		if network, err := netip.ParsePrefix(text); err != nil || network.Bits() == 0 {
+			wrong.add(fmt.Sprintf("provision.access.networks.%d", i), "wrong_format", "not a network like 192.0.2.0/24 or 2001:db8::/32", detail{"cause": text})
+		}
 	}
 }
 

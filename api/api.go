@@ -82,6 +82,11 @@ type Store interface {
 	AuditEntries(ctx context.Context, accountID, objectID string, before *models.AuditEntry, limit int) ([]models.AuditEntry, error)
 	Audit(ctx context.Context, e models.AuditEntry) error
 	UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error)
+	Refusals(ctx context.Context, accountID string, limit int) ([]models.Refusal, error)
+	RotatePathToken(ctx context.Context, old *models.Account, until time.Time) (*models.Account, error)
+	PhonesBehind(ctx context.Context, accountID string) (int64, error)
+	RotateHTTPPassword(ctx context.Context, old *models.Device, until time.Time) (*models.Device, error)
+	OpenFirstContact(ctx context.Context, d *models.Device, until time.Time) error
 
 	CreateToken(ctx context.Context, token models.Secret, t *models.Token, grounds models.Grounds) error
 	Token(ctx context.Context, token models.Secret) (*models.Token, error)
@@ -120,6 +125,8 @@ type Config struct {
 	QuickCall func(ctx context.Context, c QuickCall) (outcome func(ctx context.Context) models.QuickCall, err error)
 	// Provision reports which files a phone is given and which it has.
 	Provision func(context.Context, *models.Phone) (provisioner.Report, error)
+	// ProvisioningURL is where an account's phones fetch their files.
+	ProvisioningURL func(*models.Account) string
 	// Preview renders one of a phone's files, with secrets masked or not.
 	Preview func(ctx context.Context, p *models.Phone, name string, reveal bool) (provisioner.File, error)
 	// Explain is Preview that tells where each line comes from.
@@ -146,7 +153,7 @@ type Config struct {
 }
 
 func (c *Config) check() error {
-	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.QuickCall == nil || c.Provision == nil || c.Preview == nil || c.Explain == nil ||
+	if c.Store == nil || c.CheckSync == nil || c.AwaitRoom == nil || c.Notify == nil || c.QuickCall == nil || c.Provision == nil || c.ProvisioningURL == nil || c.Preview == nil || c.Explain == nil ||
 		c.Catalog == nil || c.Background == nil || c.Guard == nil || c.Log == nil {
 		return errors.New("api: incomplete configuration")
 	}
@@ -244,6 +251,13 @@ func (s *server) addRoutes(engine *gin.Engine) {
 		{"PUT", "/v2/accounts/:account/api_key", s.inAccount(s.renewAPIKey)},
 
 		{"GET", "/v2/accounts/:account/unknown_devices", s.inAccount(s.listUnknownDevices)},
+		{"GET", "/v2/accounts/:account/refusals", s.inAccount(s.listRefusals)},
+		{"GET", "/v2/accounts/:account/path_token", s.inAccount(s.showPathToken)},
+		{"PUT", "/v2/accounts/:account/path_token", s.inAccount(s.rotatePathToken)},
+		{"PUT", "/v2/accounts/:account/devices/:device/http_password", s.inAccount(s.rotateHTTPPassword)},
+		{"GET", "/v2/accounts/:account/devices/:device/first_contact", s.inAccount(s.showFirstContact)},
+		{"PUT", "/v2/accounts/:account/devices/:device/first_contact", s.inAccount(s.openFirstContact)},
+		{"DELETE", "/v2/accounts/:account/devices/:device/first_contact", s.inAccount(s.closeFirstContact)},
 
 		{"GET", "/v2/provisioner/brands", s.authenticated(s.listBrands)},
 		{"GET", "/v2/provisioner/brands/:brand", s.authenticated(s.showBrand)},

@@ -100,10 +100,13 @@ func newBenchOn(t *testing.T, store *sqlstore.Store) *bench {
 		},
 		Catalog:    func() *provisioner.Catalog { return builtin(t) },
 		Background: func(ctx context.Context, work func(context.Context)) { work(context.WithoutCancel(ctx)) },
-		Provision:  func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },
-		Version:    "1.2.3",
-		Log:        slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now:        b.clock,
+		ProvisioningURL: func(a *models.Account) string {
+			return provisioner.AccountURL("https://phones.example.com", a)
+		},
+		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return b.report, b.err },
+		Version:   "1.2.3",
+		Log:       slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:       b.clock,
 	}
 	b.config.Guard = limit.NewLockout(nil, b.clock)
 	b.master, b.key = b.account("Master", "master.example.com", nil)

@@ -99,11 +99,12 @@ type fleet struct {
 func newFleet(b *testing.B, store *sqlstore.Store) *fleet {
 	b.Helper()
 	handler, err := api.New(api.Config{
-		Store:     store,
-		CheckSync: func(api.CheckSync) {},
-		AwaitRoom: func(context.Context) {},
-		Notify:    func(api.Notice) {},
-		Provision: func(context.Context, *models.Phone) (provisioner.Report, error) { return provisioner.Report{}, nil },
+		Store:           store,
+		CheckSync:       func(api.CheckSync) {},
+		AwaitRoom:       func(context.Context) {},
+		Notify:          func(api.Notice) {},
+		ProvisioningURL: func(*models.Account) string { return "" },
+		Provision:       func(context.Context, *models.Phone) (provisioner.Report, error) { return provisioner.Report{}, nil },
 		QuickCall: func(context.Context, api.QuickCall) (func(context.Context) models.QuickCall, error) {
 			return nil, models.ErrBusy
 		},

@@ -22,6 +22,10 @@ type Account struct {
 	Document  Document
 	PathToken Secret // the secret in the account's provisioning URL, /p/{token}/
 
+	OldTokenUntil time.Time // how long the token before that is good, zero = there is none
+
+	Access Access // provision.access of the document
+
 	UserChanges int64 // rises with every change of its users, including those that come and go
 
 	AccountSettings
@@ -42,7 +46,7 @@ func (a *Account) SetDocument(doc Document) error {
 	if err := doc.view(&settings); err != nil {
 		return err
 	}
-	a.Document, a.AccountSettings = doc, settings
+	a.Document, a.AccountSettings, a.Access = doc, settings, accessOf(doc)
 	return nil
 }
 

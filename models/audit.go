@@ -243,7 +243,7 @@ func IsSecretPath(path string) bool {
 }
 
 // Masked is a copy of the document in which secrets read "REDACTED". Empty
-// ones stay empty.
+// ones stay empty, and switches are no secrets.
 func (d Document) Masked() Document {
 	return d.WithSecrets(mask)
 }
@@ -275,7 +275,8 @@ func withSecret(v any, secret bool, replace func(any) any) any {
 		}
 		return out
 	}
-	if !secret || v == nil || v == "" {
+	_, isSwitch := v.(bool)
+	if !secret || isSwitch || v == nil || v == "" {
 		return v
 	}
 	return replace(v)

@@ -90,8 +90,14 @@ type Fetch struct {
 	Source    string // address, no port
 	UserAgent string
 	Firmware  string // parsed from the User-Agent by the brands' manifests
-	Duration  time.Duration
-	At        time.Time
+	Exposed   bool   // secrets were sent in the clear: counted, not kept
+
+	// While what they replaced is still good, see the store's rotations; not kept.
+	WithToken       string // hash of the account's path token, when the device's own file was fetched with that
+	WithNewPassword bool   // it was fetched with the device's new HTTP password
+
+	Duration time.Duration
+	At       time.Time
 }
 
 // An UnknownDevice is a phone that asks for files of an account which has no

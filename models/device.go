@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Device is one endpoint of an account: usually a desk phone, found by its
@@ -17,6 +18,11 @@ type Device struct {
 	AccountID    string
 	Document     Document
 	HTTPPassword Secret // the phone's own password for fetching its files
+
+	OldHTTPPassword  Secret    // the one before, "" = none that is good
+	OldPasswordUntil time.Time // how long it is good at most
+	FirstContact     time.Time // until when the phone may be given its bootstrap file, zero = it may not
+
 	DeviceSettings
 }
 

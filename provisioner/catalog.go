@@ -75,6 +75,9 @@ func Parse(fsys fs.FS) (*Catalog, error) {
 	if c.templates, err = loadTemplates(fsys, names); err != nil {
 		return nil, err
 	}
+	if err := c.checkBootstraps(); err != nil {
+		return nil, err
+	}
 	c.patterns = newPatterns(c.brands)
 	c.hash = treeHash(fsys, names, c.templates.files)
 	return c, nil

@@ -351,7 +351,7 @@ func (c *Catalog) renderUnchecked(name string, rule *FileRule, in viewInput) (Fi
 		return File{}, err
 	}
 	body, err := c.templates.render(template, v)
-	return newFile(name, rule, body), err
+	return newFile(name, rule, body, c.templates.reveals(template, in, body)), err
 }
 
 // ChangedLines are the lines of a text, from 0, that another one has not.

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,7 @@ type File struct {
 	ETag        string // 32 hex digits, without quotes: the same bytes have the same ETag
 	Body        []byte // not to be changed
 	Settings    bool   // carries the device's settings
+	Secret      bool   // has secrets in it: its template reads passwords, or it holds the token of the provisioning URL
 }
 
 // renderFile renders one file of a manifest from a view's input.
@@ -33,7 +35,7 @@ func (c *Catalog) renderFile(name string, rule *FileRule, in viewInput) (File, e
 	if err := formats[rule.Format].check(rule, body); err != nil {
 		return File{}, &FileError{File: template, Reason: fmt.Sprintf("made a broken %s file: %v", rule.Format, err)}
 	}
-	return newFile(name, rule, body), nil
+	return newFile(name, rule, body, c.templates.reveals(template, in, body)), nil
 }
 
 // templateAndView are what a file is rendered from.
@@ -49,7 +51,13 @@ func (c *Catalog) templateAndView(rule *FileRule, in viewInput) (string, view, e
 	return template, newView(in, c.templates.needs[template], formats[rule.Format].escape), nil
 }
 
-func newFile(name string, rule *FileRule, body []byte) File {
+// reveals reports whether there may be secrets in a file that a template made.
+func (t *templateTree) reveals(template string, in viewInput, body []byte) bool {
+	token := in.account.PathToken.Reveal()
+	return len(t.secret[template]) > 0 || token != "" && bytes.Contains(body, []byte(token))
+}
+
+func newFile(name string, rule *FileRule, body []byte, secret bool) File {
 	return File{
 		Name:        name,
 		Role:        rule.Role,
@@ -57,6 +65,7 @@ func newFile(name string, rule *FileRule, body []byte) File {
 		ETag:        ETag(body),
 		Body:        body,
 		Settings:    rule.Settings,
+		Secret:      secret,
 	}
 }
 

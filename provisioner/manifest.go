@@ -12,7 +12,8 @@ type Manifest struct {
 	CheckSync   CheckSync         `yaml:"check_sync"`
 	AutoAnswer  []string          `yaml:"auto_answer"` // headers of an INVITE that a phone answers by itself: "Call-Info: <sip:{realm}>;answer-after=0"
 	PnP         PnP               `yaml:"pnp"`         // of phones that ask for their provisioning URL by SIP
-	Files       []FileRule        `yaml:"files"`       // in matching order
+	Certificate CertificateRule   `yaml:"certificate"`
+	Files       []FileRule        `yaml:"files"` // in matching order
 	Keys        KeyRules          `yaml:"keys"`
 	Codecs      []CodecRule       `yaml:"codecs"`       // every audio codec the brand can switch
 	VideoCodecs []CodecRule       `yaml:"video_codecs"` // the same for video
@@ -58,6 +59,11 @@ type PnP struct {
 	ContentType string   `yaml:"content_type"` // "" = application/url
 }
 
+// A CertificateRule says which phone a certificate of the brand is for.
+type CertificateRule struct {
+	MAC string `yaml:"mac"` // regular expression on the subject's CN, its first group is the MAC; "" = phones have no certificates
+}
+
 // A FileRule describes one file a phone asks for.
 type FileRule struct {
 	Role        string `yaml:"role"`     // unique in the manifest: "boot", "common", "settings"
@@ -66,6 +72,10 @@ type FileRule struct {
 	Format      string `yaml:"format"`   // how values are escaped and output is checked: "xml" or "ini"
 	ContentType string `yaml:"content_type"`
 	Settings    bool   `yaml:"settings"` // carries the device's settings: counts for its provision state
+
+	// What a phone without credentials gets instead while it may come so: a
+	// template that says where to fetch, and as whom. "" = nothing.
+	Bootstrap string `yaml:"bootstrap"`
 
 	Phonebook bool `yaml:"phonebook"` // has the account's users in it: phonebook.entries
 

@@ -73,6 +73,7 @@ type brand struct {
 	defaults   models.Document
 	userAgents []*regexp.Regexp
 	generation *regexp.Regexp      // nil: versions are all alike
+	certMAC    *regexp.Regexp      // nil: phones have no certificates
 	byName     map[string]modelKey // model name or alias, lower-case -> where it is listed
 }
 
@@ -182,6 +183,13 @@ func (c *manifestCheck) run(folder string) {
 			c.bad("$.generation", "generation %q: want a regular expression with a group of digits", m.Generation)
 		}
 		c.brand.generation = re
+	}
+	if m.Certificate.MAC != "" {
+		re, err := regexp.Compile(m.Certificate.MAC)
+		if err != nil || re.NumSubexp() < 1 {
+			c.bad("$.certificate.mac", "certificate.mac %q: want a regular expression with a group for the MAC", m.Certificate.MAC)
+		}
+		c.brand.certMAC = re
 	}
 	if m.CheckSync.Resync == "" || m.CheckSync.Reboot == "" {
 		c.bad("$.check_sync", "check_sync needs resync and reboot")
@@ -367,6 +375,9 @@ func (c *manifestCheck) checkFile(at string, rule FileRule) {
 	if rule.rendered() {
 		c.checkRendered(at, rule)
 	}
+	if rule.Bootstrap != "" {
+		c.checkBootstrap(at, rule)
+	}
 }
 
 func (c *manifestCheck) checkUpload(at string, rule FileRule) {
@@ -384,13 +395,24 @@ func (c *manifestCheck) checkUpload(at string, rule FileRule) {
 	}
 }
 
-func (c *manifestCheck) checkRendered(at string, rule FileRule) {
-	if !fs.ValidPath(rule.Template) || strings.Contains(rule.Template, "/") || !strings.HasSuffix(rule.Template, templateSuffix) {
-		c.bad(at+".template", "template %q: want a file name ending in %s", rule.Template, templateSuffix)
+func (c *manifestCheck) checkTemplateName(at, name string) {
+	if !fs.ValidPath(name) || strings.Contains(name, "/") || !strings.HasSuffix(name, templateSuffix) {
+		c.bad(at, "template %q: want a file name ending in %s", name, templateSuffix)
 	}
+}
+
+func (c *manifestCheck) checkRendered(at string, rule FileRule) {
+	c.checkTemplateName(at+".template", rule.Template)
 	if _, known := formats[rule.Format]; !known {
 		c.bad(at+".format", "format %q: want one of %s", rule.Format, strings.Join(sortedKeys(formats), ", "))
 	}
+}
+
+func (c *manifestCheck) checkBootstrap(at string, rule FileRule) {
+	if !rule.PerDevice() || !rule.rendered() || rule.Upload != nil {
+		c.bad(at+".bootstrap", "bootstrap: only of a file with {mac} in its path and a template, that phones do not store")
+	}
+	c.checkTemplateName(at+".bootstrap", rule.Bootstrap)
 }
 
 func (c *manifestCheck) checkPhone() {

@@ -354,11 +354,14 @@ func (s *Service) URL(account *models.Account) string {
 }
 
 // AccountURL is where an account's phones fetch their files, below the base
-// URL "http://host:8080": it ends in "/" and is a secret. "" when the base URL
-// is not known.
+// URL "http://host:8080": it ends in "/" and, where its path token lets phones
+// in, is a secret. "" when the base URL is not known.
 func AccountURL(baseURL string, account *models.Account) string {
-	if baseURL == "" {
+	switch {
+	case baseURL == "":
 		return ""
+	case !account.Access.Token:
+		return baseURL + "/"
 	}
 	return baseURL + "/p/" + account.PathToken.Reveal() + "/"
 }

@@ -47,6 +47,7 @@ type templateTree struct {
 	codes  map[string][]code
 	reads  [][]string          // every variable read, with its members
 	needs  map[string][]string // which parts of the view a file reads, with all that it uses
+	secret map[string][]string // variables with secrets that a file reads, likewise
 	exact  bool                // phone.firmware is among them, not only its generation
 	parsed map[string]*pongo2.Template
 
@@ -67,7 +68,7 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.codes, t.needs = checked.codes, checked.graph.needs()
+	t.codes, t.needs, t.secret = checked.codes, checked.graph.needs(), checked.graph.secrets()
 	for _, r := range checked.graph.reads {
 		t.reads = append(t.reads, r.path)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dialtone/internal/nearest"
+	"dialtone/models"
 )
 
 // checkedTemplates are templates that can be parsed.
@@ -370,10 +371,35 @@ func (g *graph) checkReads() []error {
 // needs are the parts of the view that each file reads, and all that it
 // includes, extends and imports.
 func (g *graph) needs() map[string][]string {
+	return g.readsOf(func(path []string) (string, bool) { return path[0], viewParts[path[0]] != nil })
+}
+
+// secrets are the variables with secrets that each file reads, and all that it
+// includes, extends and imports.
+func (g *graph) secrets() map[string][]string {
+	return g.readsOf(func(path []string) (string, bool) { return strings.Join(path, "."), readsSecret(path) })
+}
+
+// secretVariables end in one of these, whatever a loop calls what is in front.
+var secretVariables = []string{"password", "admin_password", "user_password"}
+
+// readsSecret reports whether a variable holds a secret: one of the view's, or
+// a member of a document that has the name of one.
+func readsSecret(path []string) bool {
+	members := path[1:]
+	if slices.Contains([]string{LayerAccount, LayerOwner, LayerDevice}, path[0]) && slices.ContainsFunc(members, models.IsSecretName) {
+		return true
+	}
+	return len(members) > 0 && slices.Contains(secretVariables, members[len(members)-1])
+}
+
+// readsOf is what each file reads, and all that it includes, extends and
+// imports, as name calls it; false = it does not matter.
+func (g *graph) readsOf(name func(path []string) (string, bool)) map[string][]string {
 	own, uses := map[string][]string{}, map[string][]string{}
 	for _, r := range g.reads {
-		if name := r.path[0]; viewParts[name] != nil {
-			own[r.file] = append(own[r.file], name)
+		if called, matters := name(r.path); matters {
+			own[r.file] = append(own[r.file], called)
 		}
 	}
 	for _, u := range g.units {
@@ -382,21 +408,21 @@ func (g *graph) needs() map[string][]string {
 			uses[u.file] = append(uses[u.file], file)
 		}
 	}
-	needs := map[string][]string{}
+	all := map[string][]string{}
 	for file := range g.files {
 		seen := []string{file}
 		for i := 0; i < len(seen); i++ {
-			needs[file] = append(needs[file], own[seen[i]]...)
+			all[file] = append(all[file], own[seen[i]]...)
 			for _, used := range uses[seen[i]] {
 				if !slices.Contains(seen, used) {
 					seen = append(seen, used)
 				}
 			}
 		}
-		slices.Sort(needs[file])
-		needs[file] = slices.Compact(needs[file])
+		slices.Sort(all[file])
+		all[file] = slices.Compact(all[file])
 	}
-	return needs
+	return all
 }
 
 // checkUses finds what is included, imported or called and is not there.

@@ -94,7 +94,7 @@ func (c *Catalog) traceFile(name string, rule *FileRule, in viewInput) (Renderin
 			body = []byte(stripped)
 		}
 	}
-	r := Rendering{File: newFile(name, rule, body), Rule: rule, Template: template, Lines: lines}
+	r := Rendering{File: newFile(name, rule, body, c.templates.reveals(template, in, body)), Rule: rule, Template: template, Lines: lines}
 	if err := formats[rule.Format].check(rule, body); err != nil {
 		r.Mistake = err.Error()
 		if located := (&lineError{}); errors.As(err, &located) {

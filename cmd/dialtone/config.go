@@ -28,10 +28,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"dialtone/api"
+	"dialtone/internal/limit"
 	"dialtone/internal/mail"
 	"dialtone/internal/nearest"
 	"dialtone/models"
 	"dialtone/models/sqlstore"
+	"dialtone/provisioner/phonehttp"
 )
 
 // Config is what the program was told, from flags, environment, file and
@@ -53,6 +55,9 @@ type Config struct {
 
 		StaleFor   string `koanf:"stale_for"`
 		CacheBytes int64  `koanf:"cache_bytes"`
+		Decoys     string `koanf:"decoys"`
+
+		ClientCADir string `koanf:"client_ca_dir"`
 	} `koanf:"phones"`
 	SIP struct {
 		Addr           string `koanf:"addr"`
@@ -93,6 +98,11 @@ type Config struct {
 		Exempt   string `koanf:"exempt"`
 		APIRate  string `koanf:"api_rate"`
 		APIBurst string `koanf:"api_burst"`
+
+		PhoneSourceRate   string `koanf:"phone_source_rate"`
+		PhoneSourceBurst  string `koanf:"phone_source_burst"`
+		PhoneAccountRate  string `koanf:"phone_account_rate"`
+		PhoneAccountBurst string `koanf:"phone_account_burst"`
 	} `koanf:"limits"`
 	Audit struct {
 		Retention string `koanf:"retention"`
@@ -118,6 +128,8 @@ var settings = []setting{
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
 	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
 	{"phones.cache_bytes", "268435456", "bytes of rendered files kept in memory"},
+	{"phones.client_ca_dir", "", "folder of authorities (<brand>*.pem) whose certificates phones may show over HTTPS; empty = none"},
+	{"phones.decoys", "", "MACs (comma-separated) that no phone has: who asks for one is locked out"},
 	{"sip.addr", ":5060", "SIP over UDP and TCP; empty = off"},
 	{"sip.tls_addr", "", "SIP over TLS; empty = off"},
 	{"sip.registrar", "", "host[:port] that phones register with; empty = derived"},
@@ -142,6 +154,10 @@ var settings = []setting{
 	{"limits.exempt", "", "networks (CIDR, comma-separated) that are never locked out and never limited"},
 	{"limits.api_rate", "350", "tokens that an account or address gains per second for API requests; 0 = no limit"},
 	{"limits.api_burst", "3500", "tokens that an account or address can have; a request takes 1, a login 35"},
+	{"limits.phone_source_rate", "500", "requests for files that an address gains per second; 0 = no limit"},
+	{"limits.phone_source_burst", "20000", "requests for files that an address can have at most"},
+	{"limits.phone_account_rate", "5000", "requests for files that an account gains per second; 0 = no limit"},
+	{"limits.phone_account_burst", "200000", "requests for files that an account can have at most"},
 	{"audit.retention", "17520h", "how long the audit is kept: a duration like 8760h; 0 = for ever"},
 	{"log.level", "info", "debug, info, warn or error"},
 	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
@@ -280,7 +296,13 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, err := c.exempt(); err != nil {
 		return err
 	}
+	if _, err := c.decoys(); err != nil {
+		return err
+	}
 	if _, _, err := c.apiLimits(); err != nil {
+		return err
+	}
+	if _, _, err := c.phoneMeters(nil); err != nil {
 		return err
 	}
 	if _, _, err := c.tokenLives(); err != nil {
@@ -349,6 +371,22 @@ func (c Config) checkPnP() error {
 	return err
 }
 
+// decoys is the MACs of phones.decoys.
+func (c Config) decoys() ([]models.MAC, error) {
+	var macs []models.MAC
+	for part := range strings.SplitSeq(c.Phones.Decoys, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		mac, err := models.ParseMAC(part)
+		if err != nil {
+			return nil, fmt.Errorf("phones.decoys: %w", err)
+		}
+		macs = append(macs, mac)
+	}
+	return macs, nil
+}
+
 // apiLimits are limits.api_rate and limits.api_burst. A bucket must have room for
 // what a login costs.
 func (c Config) apiLimits() (perSecond, burst int, err error) {
@@ -357,6 +395,27 @@ func (c Config) apiLimits() (perSecond, burst int, err error) {
 	}
 	burst, err = between("limits.api_burst", c.Limits.APIBurst, api.LoginCost, 1_000_000_000)
 	return perSecond, burst, err
+}
+
+// phoneMeters limit the requests for files of an address and of an account; nil
+// = not.
+func (c Config) phoneMeters(exempt []netip.Prefix) (sources, accounts phonehttp.Meter, err error) {
+	meter := func(key, rate, burst string) (phonehttp.Meter, error) {
+		perSecond, err := between(key+"_rate", rate, 0, 1_000_000)
+		if err != nil {
+			return nil, err
+		}
+		most, err := between(key+"_burst", burst, 1, 1_000_000_000)
+		if err != nil || perSecond == 0 {
+			return nil, err
+		}
+		return limit.NewMeter(perSecond, most, exempt, time.Now), nil
+	}
+	if sources, err = meter("limits.phone_source", c.Limits.PhoneSourceRate, c.Limits.PhoneSourceBurst); err != nil {
+		return nil, nil, err
+	}
+	accounts, err = meter("limits.phone_account", c.Limits.PhoneAccountRate, c.Limits.PhoneAccountBurst)
+	return sources, accounts, err
 }
 
 // sipLimits are sip.ping and sip.max_connections.

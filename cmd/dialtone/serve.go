@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -71,6 +72,10 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		return fmt.Errorf("assets.dir: %w", err)
 	}
 	defer func() { _ = assets.Close() }()
+	clientCAs, err := loadClientCAs(c.Phones.ClientCADir, catalog)
+	if err != nil {
+		return fmt.Errorf("phones.client_ca_dir: %w", err)
+	}
 	store, keys, err := openStore(ctx, c, log)
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
@@ -89,7 +94,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		outlive = append(outlive, inBackground(ctx, mails.Run))
 	}
 	s := &server{
-		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, record: recorder.Record, later: later, mails: mails,
+		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, clientCAs: clientCAs, recorder: recorder, later: later, mails: mails,
 	}
 	err = s.run(ctx)
 	for _, b := range outlive {
@@ -107,11 +112,16 @@ type server struct {
 	nonceKey []byte
 	catalog  *provisioner.Catalog
 	assets   *phonehttp.Assets // nil = none
-	record   func(models.Fetch)
+
+	clientCAs *phonehttp.ClientCAs // nil = none
+
+	recorder *phonehttp.Recorder
 	later    *jobs
 	mails    *mail.Queue // nil: off
 
-	guard  *limit.Lockout
+	exemptNetworks []netip.Prefix // of limits.exempt
+
+	guard  *limit.Lockout // of the API and SIP: phones that look for their files count apart
 	meter  api.Meter
 	web    *web
 	sip    *sip.Server
@@ -150,6 +160,7 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.exemptNetworks = exempt
 	s.guard = limit.NewLockout(exempt, time.Now)
 	perSecond, burst, err := s.apiLimits()
 	if err != nil {
@@ -176,7 +187,7 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.web, err = listenWeb(ctx, s.Config, s.log); err != nil {
+	if s.web, err = listenWeb(ctx, s.Config, s.clientCAs, s.log); err != nil {
 		return err
 	}
 	if err := s.sip.Listen(ctx); err != nil {
@@ -200,8 +211,17 @@ func (s *server) join() error {
 	if err != nil {
 		return err
 	}
+	decoys, err := s.decoys()
+	if err != nil {
+		return err
+	}
+	sources, accounts, err := s.phoneMeters(s.exemptNetworks)
+	if err != nil {
+		return err
+	}
 	s.phones = phonehttp.New(phonehttp.Config{
-		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Record: s.record, Log: s.log, Now: time.Now,
+		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: limit.NewLockout(s.exemptNetworks, time.Now), Log: s.log, Now: time.Now,
+		Record: s.recorder.Record, Refused: s.recorder.Refused, Sources: sources, Accounts: accounts, Decoys: decoys, ClientCAs: s.clientCAs,
 		Quota: models.UploadQuota{Files: maxUploads, Bytes: s.Uploads.MaxBytes}, Assets: s.assets,
 		StaleFor: staleFor,
 	})
@@ -227,10 +247,12 @@ func (s *server) join() error {
 		Background: s.later.add,
 		Provision:  s.files.Report,
 		Preview:    s.files.Preview,
-		Explain:    s.files.Explain,
-		Catalog:    s.files.Catalog,
-		Guard:      s.guard,
-		Meter:      s.meter,
+
+		ProvisioningURL: s.files.URL,
+		Explain:         s.files.Explain,
+		Catalog:         s.files.Catalog,
+		Guard:           s.guard,
+		Meter:           s.meter,
 
 		APITokenLife:  apiTokenLife,
 		UserTokenLife: userTokenLife,
@@ -268,7 +290,7 @@ func (s *server) quickCall(ctx context.Context, c api.QuickCall) (func(context.C
 type web struct{ api, phones, phonesTLS net.Listener }
 
 // listenWeb binds the HTTP listeners. An address in use is one clear error.
-func listenWeb(ctx context.Context, c Config, log *slog.Logger) (*web, error) {
+func listenWeb(ctx context.Context, c Config, clientCAs *phonehttp.ClientCAs, log *slog.Logger) (*web, error) {
 	w := &web{}
 	listeners := []struct {
 		key, service, addr string
@@ -295,9 +317,11 @@ func listenWeb(ctx context.Context, c Config, log *slog.Logger) (*web, error) {
 			w.close()
 			return nil, fmt.Errorf("phones.tls_cert and phones.tls_key: %w", err)
 		}
-		w.phonesTLS = tls.NewListener(w.phonesTLS, &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
-		})
+		config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		if clientCAs != nil { // which brand's a certificate has to be is known when it is known what is asked for
+			config.ClientAuth, config.ClientCAs = tls.RequestClientCert, clientCAs.All()
+		}
+		w.phonesTLS = tls.NewListener(w.phonesTLS, config)
 	}
 	return w, nil
 }
@@ -421,6 +445,15 @@ func loadTemplates(dir string) (*provisioner.Catalog, error) {
 		return provisioner.Parse(templates.FS)
 	}
 	return provisioner.LoadOverlay(templates.FS, dir)
+}
+
+// loadClientCAs reads the authorities of phones' certificates; nil when there
+// are none.
+func loadClientCAs(folder string, catalog *provisioner.Catalog) (*phonehttp.ClientCAs, error) {
+	if folder == "" {
+		return nil, nil //nolint:nilnil // phonehttp takes nil for none
+	}
+	return phonehttp.LoadClientCAs(folder, catalog.Brands())
 }
 
 // openAssets opens the folder of the operator's files; nil when there is none.

@@ -40,3 +40,42 @@ func TestLockout(t *testing.T) {
 	fail("198.51.100.1", 1)
 	check("and used", "198.51.100.1", false)
 }
+
+// A name that does not exist counts once for a source in an hour.
+func TestMisses(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	locks := NewLockout([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, func() time.Time { return now })
+	phone, scanner, exempt := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("192.0.2.1")
+	for i := range 20 {
+		if counted := locks.Miss(phone, "same"); counted != (i == 0) {
+			t.Errorf("miss %d of the same name: counted %v", i, counted)
+		}
+		name := string(rune('a' + i))
+		if !locks.Miss(scanner, name) || locks.Miss(exempt, name) {
+			t.Errorf("miss %d of another name: not counted, or of an exempt source", i)
+		}
+	}
+	if !locks.Allowed(phone) || locks.Allowed(scanner) || !locks.Allowed(exempt) {
+		t.Errorf("allowed: a phone %v, a scanner %v, an exempt source %v", locks.Allowed(phone), locks.Allowed(scanner), locks.Allowed(exempt))
+	}
+	now = now.Add(time.Hour)
+	if !locks.Miss(phone, "same") {
+		t.Error("after an hour the same name does not count")
+	}
+}
+
+func TestBan(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	locks := NewLockout([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, func() time.Time { return now })
+	source, exempt := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1")
+	locks.Ban(source)
+	locks.Ban(exempt)
+	now = now.Add(59 * time.Minute)
+	if locks.Allowed(source) || locks.Allowed(netip.MustParseAddr("2001:db8::2")) || !locks.Allowed(exempt) {
+		t.Error("within the hour: want the source and its network locked, and the exempt one not")
+	}
+	now = now.Add(time.Minute)
+	if !locks.Allowed(source) {
+		t.Error("after an hour: still locked")
+	}
+}

@@ -23,3 +23,6 @@ func (p *Pace) Allow(key string) bool {
 	_, ok := p.keys.take(key, 1, p.now())
 	return ok
 }
+
+// Spent reports whether it may not happen to a key now; it counts nothing.
+func (p *Pace) Spent(key string) bool { return !p.keys.hold(key, 1, p.now()) }

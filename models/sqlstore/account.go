@@ -22,10 +22,14 @@ type accountRow struct {
 	APIKeyHash    string `gorm:"column:api_key_hash"`
 	PathTokenHash string
 	UserChanges   int64 // written by countUserChange alone
-	Document      string
-	Revision      string
-	Created       int64
-	Modified      int64
+
+	OldPathTokenHash  *string // good until then, see RotatePathToken
+	OldPathTokenUntil int64
+
+	Document string
+	Revision string
+	Created  int64
+	Modified int64
 }
 
 func (accountRow) TableName() string { return "accounts" }
@@ -79,9 +83,11 @@ func (s *Store) AccountByAPIKey(ctx context.Context, key models.Secret) (*models
 	return s.takeAccount(ctx, "account by API key", "api_key_hash = ?", key.Hash())
 }
 
-// AccountByPathToken finds the account whose provisioning URL holds this token.
+// AccountByPathToken finds the account whose provisioning URL holds this token,
+// or held it before it was rotated, while that is still good.
 func (s *Store) AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error) {
-	return s.takeAccount(ctx, "account by path token", "path_token_hash = ?", token.Hash())
+	return s.takeAccount(ctx, "account by path token", "path_token_hash = ? OR old_path_token_hash = ? AND old_path_token_until > ?",
+		token.Hash(), token.Hash(), millis(s.now()))
 }
 
 // RealmAccount finds the account that a realm belongs to: the one whose realm it
@@ -133,7 +139,7 @@ func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 	row.Revision = nextRevision(old.Revision, row.Document)
 	a.Revision = row.Revision
 	return s.transaction(ctx, "save account", func(tx *gorm.DB) error {
-		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash", "user_changes"); err != nil {
+		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash", "user_changes", "old_path_token_hash", "old_path_token_until"); err != nil {
 			return err
 		}
 		if !strings.EqualFold(a.Realm, old.Realm) {
@@ -251,7 +257,7 @@ func emptyAccount(tx *gorm.DB, id string) error {
 	if err := deleteSyncJobs(tx, id); err != nil {
 		return err
 	}
-	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &quickCallRow{}} {
+	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &refusalRow{}, &quickCallRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err
 		}
@@ -294,6 +300,9 @@ func (s *Store) account(row accountRow) (*models.Account, error) {
 	}
 	a := &models.Account{Meta: meta(row.ID, row.Revision, row.Created, row.Modified)}
 	a.UserChanges = row.UserChanges
+	if row.OldPathTokenHash != nil {
+		a.OldTokenUntil = fromMillis(row.OldPathTokenUntil)
+	}
 	a.PathToken = takeSecret(doc, privatePathToken)
 	if list, ok := doc[privateAncestors].([]any); ok {
 		for _, id := range list {

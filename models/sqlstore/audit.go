@@ -92,10 +92,14 @@ func deleted(before *audited) models.AuditEntry {
 
 // keyChange is the entry of an API key that was replaced.
 func keyChange(accountID, revision string) models.AuditEntry {
-	masked := []models.Change{{Path: "api_key", From: "REDACTED", To: "REDACTED"}}
-	return models.AuditEntry{
-		AccountID: accountID, Kind: models.KindAccount, ObjectID: accountID, Action: models.ActionUpdate, Revision: revision, Changes: masked,
-	}
+	return secretChange(&audited{account: accountID, kind: models.KindAccount, id: accountID, revision: revision}, "api_key")
+}
+
+// secretChange is the entry of a secret that was replaced.
+func secretChange(a *audited, name string) models.AuditEntry {
+	e := a.entry(models.ActionUpdate, nil, nil)
+	e.Changes = []models.Change{{Path: name, From: "REDACTED", To: "REDACTED"}}
+	return e
 }
 
 func (a *audited) entry(action string, from, to models.Document) models.AuditEntry {

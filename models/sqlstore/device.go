@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -27,10 +28,14 @@ type deviceRow struct {
 	Family      string
 	Model       string
 	Enabled     bool
-	Document    string
-	Revision    string
-	Created     int64
-	Modified    int64
+
+	PathTokenSeen     string // hash of the account's path token that the phone came with last, while an older one was good
+	FirstContactUntil int64
+
+	Document string
+	Revision string
+	Created  int64
+	Modified int64
 }
 
 func (deviceRow) TableName() string { return "devices" }
@@ -231,7 +236,7 @@ func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 		if err := s.realmsIn(tx).settle(d, &row, old.SIP.Realm); err != nil {
 			return err
 		}
-		if err := replace(tx, old.Meta, &row); err != nil {
+		if err := replace(tx, old.Meta, &row, "path_token_seen", "first_contact_until"); err != nil {
 			return err
 		}
 		if row.MAC != nil && d.MACAddress != old.MACAddress {
@@ -309,6 +314,10 @@ func (s *Store) deviceRow(d *models.Device) (deviceRow, error) {
 	row := deviceColumns(d)
 	doc := d.Document.Clone()
 	doc[privateHTTPPassword] = d.HTTPPassword.Reveal()
+	if d.OldHTTPPassword != "" {
+		doc[privateOldHTTPPassword] = d.OldHTTPPassword.Reveal()
+		doc[privateOldPasswordUntil] = d.OldPasswordUntil.UTC().Format(time.RFC3339Nano)
+	}
 	stored, err := s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets)
 	row.Document = stored
 	return row, err
@@ -353,6 +362,11 @@ func (s *Store) device(row deviceRow) (*models.Device, error) {
 	}
 	d := &models.Device{Meta: meta(row.ID, row.Revision, row.Created, row.Modified), AccountID: row.AccountID}
 	d.HTTPPassword = takeSecret(doc, privateHTTPPassword)
+	d.OldHTTPPassword = takeSecret(doc, privateOldHTTPPassword)
+	d.OldPasswordUntil, _ = time.Parse(time.RFC3339Nano, takeSecret(doc, privateOldPasswordUntil).Reveal()) // zero: it is over
+	if row.FirstContactUntil > 0 {
+		d.FirstContact = fromMillis(row.FirstContactUntil)
+	}
 	return d, d.SetDocument(doc)
 }
 

@@ -56,7 +56,10 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 		if err := tx.CreateInBatches(rows, rowBatch).Error; err != nil {
 			return err
 		}
-		return s.countUnknown(tx, rows)
+		if err := s.countUnknown(tx, rows); err != nil {
+			return err
+		}
+		return s.endOverlaps(tx, fetches)
 	})
 }
 
@@ -83,6 +86,14 @@ const cameBack = "method = 'GET' AND status < 400"
 func (s *Store) FetchedSince(ctx context.Context, deviceID string, since time.Time) (bool, error) {
 	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).Where("device_id = ? AND fetched >= ? AND "+cameBack, deviceID, millis(since)))
 	return has, storeErr("fetched since", err)
+}
+
+// SourceKnown reports whether a device of the account has fetched a file from an
+// address.
+func (s *Store) SourceKnown(ctx context.Context, accountID, source string) (bool, error) {
+	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).
+		Where("account_id = ? AND source = ? AND device_id IS NOT NULL AND "+cameBack, accountID, source))
+	return has, storeErr("source known", err)
 }
 
 // LastFirmware is the version that the device told last, with whatever request;

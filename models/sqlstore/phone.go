@@ -21,13 +21,13 @@ type phoneRow struct {
 var phoneQuery = fmt.Sprintf(`SELECT %s, %s, %s FROM devices d
 	JOIN accounts a ON a.id = d.account_id
 	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
-	prefixed("d", "account_id"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
+	prefixed("d", "account_id", "first_contact_until"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
 
-// prefixed lists columns that make a record, with one of its table's own, as
+// prefixed lists columns that make a record, with some of its table's own, as
 // those of one part of a phoneRow.
-func prefixed(table, own string) string {
+func prefixed(table string, own ...string) string {
 	var list []string
-	for _, column := range []string{"id", own, "document", "revision", "created", "modified"} {
+	for _, column := range append([]string{"id", "document", "revision", "created", "modified"}, own...) {
 		list = append(list, fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column))
 	}
 	return strings.Join(list, ", ")

@@ -35,6 +35,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
 			s.pruneSyncJobs(ctx, old),
 			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
+			pruneRows[string](ctx, s, &refusalRow{}, "account_id", "last_seen", old),
 		)
 	}
 	if keep.Audit > 0 {

@@ -13,7 +13,7 @@ import (
 var (
 	accountSecrets = []string{privatePathToken, adminPassword, userPassword}
 	userSecrets    = []string{privateMD5, privateSHA1, adminPassword, userPassword}
-	deviceSecrets  = []string{"sip.password", privateHTTPPassword, adminPassword, userPassword}
+	deviceSecrets  = []string{"sip.password", privateHTTPPassword, privateOldHTTPPassword, adminPassword, userPassword}
 )
 
 const (
@@ -25,6 +25,9 @@ const (
 	privateMD5          = "pvt_md5_auth"
 	privateSHA1         = "pvt_sha1_auth"
 	privateHTTPPassword = "pvt_http_password"
+
+	privateOldHTTPPassword  = "pvt_old_http_password"
+	privateOldPasswordUntil = "pvt_old_http_password_until"
 )
 
 // sealed is the stored JSON of a document: its secrets encrypted, bound to the

@@ -108,9 +108,6 @@ var assetTypes = map[string]string{
 // serveAsset sends one of the operator's files.
 func (v *visit) serveAsset(escaped string) error {
 	v.asset = true
-	if !v.account.Enabled.On() {
-		return errRefused
-	}
 	name, ok := assetName(escaped)
 	if !ok {
 		return models.ErrNotFound

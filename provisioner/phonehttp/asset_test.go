@@ -251,7 +251,7 @@ func FuzzAssetPath(f *testing.F) {
 	}
 	handler := phonehttp.New(phonehttp.Config{
 		Files: provisioner.NewService(nil, builtin(f), provisioner.Options{}), Store: accountStore{account: account}, Guard: noGuard{}, Assets: newAssets(f),
-		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Refused: func(models.Refusal) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	f.Fuzz(func(t *testing.T, path string) {
 		req, ok := readRequest("/p/token/" + path)

@@ -2,8 +2,6 @@ package phonehttp
 
 import (
 	"crypto/subtle"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/icholy/digest"
@@ -23,58 +21,42 @@ const anyClient = ""
 // take as long as those of known ones.
 var nobody = models.NewToken()
 
-// authenticate finds out who asks: by the secret path token, or by the phone's
-// own credentials in HTTP digest or, over TLS, basic. What is wrong gets the
-// same answer whether or not the MAC exists, and counts towards a lock-out.
-func (v *visit) authenticate(token models.Secret) error {
+// passwordClaim is the device's own credentials, in HTTP digest or, over TLS,
+// basic.
+func (v *visit) passwordClaim() (claim, error) {
 	authorization := v.r.Header.Get("Authorization")
-	if token == "" && authorization == "" {
-		return challengeError{}
+	if authorization == "" {
+		return claim{}, nil
 	}
-	if !v.Guard.Allowed(v.source) {
-		return errLocked
-	}
-	if token != "" {
-		return v.byToken(token)
-	}
-	return v.byPassword(authorization)
-}
-
-func (v *visit) byToken(token models.Secret) error {
-	account, err := v.Store.AccountByPathToken(v.r.Context(), token)
-	if errors.Is(err, models.ErrNotFound) {
-		v.Guard.Fail(v.source)
-	}
-	v.account = account
-	return err
-}
-
-func (v *visit) byPassword(authorization string) error {
 	username, check := v.presented(authorization)
-	if check == nil {
-		v.Guard.Fail(v.source)
-		return challengeError{}
+	mac, err := models.ParseMAC(username)
+	if check == nil || err != nil {
+		return claim{wrong: models.RefusedHeader}, nil
 	}
-	phone, err := v.phoneNamed(username)
+	phone, err := v.phoneOf(mac)
 	if err != nil {
-		return err
+		return claim{}, err
 	}
-	password := nobody
+	c := claim{phone: phone}
+	password, before := nobody, nobody
 	if phone != nil {
-		password = phone.Device.HTTPPassword
+		c.account, password = phone.Account, phone.Device.HTTPPassword
+		if v.started.Before(phone.Device.OldPasswordUntil) {
+			before = phone.Device.OldHTTPPassword
+		}
 	}
-	switch verdict := check(password); {
+	verdict, verdictBefore := check(password), check(before) // both, so that it takes the same time
+	switch {
 	case verdict == digestauth.Stale:
-		return challengeError{stale: true}
-	case verdict == digestauth.Right && phone != nil:
-	case v.Store.failed != nil:
-		return fmt.Errorf("not known well enough without the database: %w", v.Store.failed) // whether it is known or not
+		c.wrong = models.RefusedStale
+	case phone == nil || verdict != digestauth.Right && verdictBefore != digestauth.Right:
+		c.wrong = models.RefusedPassword
+	case !phone.Account.Access.Password:
+		c.wrong = models.RefusedPasswordOff
 	default:
-		v.Guard.Fail(v.source)
-		return challengeError{}
+		v.withNewPassword = verdict == digestauth.Right && phone.Device.OldHTTPPassword != ""
 	}
-	v.phone, v.account = phone, phone.Account
-	return nil
+	return c, nil
 }
 
 // presented reads the Authorization header: the user name, and how to check a
@@ -90,7 +72,7 @@ func (v *visit) presented(authorization string) (username string, check func(mod
 		}
 	}
 	username, given, ok := v.r.BasicAuth()
-	if !ok || v.r.TLS == nil {
+	if !ok || !v.peer.secure {
 		return "", nil // a password in the clear proves nothing but carelessness
 	}
 	return username, func(password models.Secret) digestauth.Verdict {
@@ -99,18 +81,4 @@ func (v *visit) presented(authorization string) (username string, check func(mod
 		}
 		return digestauth.Right
 	}
-}
-
-// phoneNamed finds the phone of an HTTP user name, which is its MAC; nil when
-// there is none.
-func (v *visit) phoneNamed(username string) (*models.Phone, error) {
-	mac, err := models.ParseMAC(username)
-	if err != nil {
-		return nil, nil //nolint:nilnil // absence is the ordinary case here, and answered like a wrong password
-	}
-	phone, err := v.Store.PhoneByMAC(v.r.Context(), mac)
-	if errors.Is(err, models.ErrNotFound) || err != nil && v.Store.failed != nil {
-		return nil, nil //nolint:nilnil // as above
-	}
-	return phone, err
 }

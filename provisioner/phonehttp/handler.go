@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dialtone/internal/digestauth"
+	"dialtone/internal/limit"
 	"dialtone/models"
 	"dialtone/provisioner"
 )
@@ -29,28 +30,53 @@ type Store interface {
 	AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error)
 	// Upload gives a file that the device stored, or an ErrNotFound.
 	Upload(ctx context.Context, deviceID, name string) (*models.Upload, error)
+	// SourceKnown reports whether a phone of the account has fetched a file from
+	// the source.
+	SourceKnown(ctx context.Context, accountID, source string) (bool, error)
+	// UseFirstContact takes the one fetch that a phone without credentials may
+	// make, if that is still there.
+	UseFirstContact(ctx context.Context, deviceID string) (bool, error)
 	// SaveUpload stores a device's file; what is over the quota is ErrQuota.
 	SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (created bool, err error)
 }
 
-// A Guard counts wrong credentials per source address.
+// A Guard locks out source addresses.
 type Guard interface {
+	// Allowed reports whether the source is not locked out.
 	Allowed(source netip.Addr) bool
+	// Fail counts wrong credentials.
 	Fail(source netip.Addr)
+	// Miss counts a MAC that no phone has; the same one counts once, which it
+	// reports.
+	Miss(source netip.Addr, mac string) (counted bool)
+	// Ban locks the source out at once.
+	Ban(source netip.Addr)
+}
+
+// A Meter limits how many requests there may be in a time.
+type Meter interface {
+	// Charge takes what a request costs from its account, or from its source
+	// when account is "". It is not ok when that is more than is left.
+	Charge(account string, source netip.Addr, cost int) (wait time.Duration, ok bool)
 }
 
 // Config is what a Handler works with.
 type Config struct {
-	Files    *provisioner.Service
-	NonceKey []byte // secret; servers with the same one accept each other's challenges
-	Store    Store
-	Guard    Guard
-	Record   func(models.Fetch) // must not block
-	Quota    models.UploadQuota // of one device; no bytes = nothing is taken
-	Assets   *Assets            // nil = there are none
-	StaleFor time.Duration      // how old the last good file may be when there is no other; 0 = there is none
-	Log      *slog.Logger
-	Now      func() time.Time
+	Files     *provisioner.Service
+	NonceKey  []byte // secret; servers with the same one accept each other's challenges
+	Store     Store
+	Guard     Guard
+	ClientCAs *ClientCAs           // nil: no certificates of phones
+	Sources   Meter                // of all requests; nil: they are not limited
+	Accounts  Meter                // of those that are let in; nil: they are not limited
+	Decoys    []models.MAC         // of phones that do not exist: who asks for one is a scanner
+	Record    func(models.Fetch)   // must not block
+	Refused   func(models.Refusal) // must not block; without an AccountID it is only to be counted
+	Quota     models.UploadQuota   // of one device; no bytes = nothing is taken
+	Assets    *Assets              // nil = there are none
+	StaleFor  time.Duration        // how old the last good file may be when there is no other; 0 = there is none
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // A Handler answers phones. It is safe for concurrent use.
@@ -60,14 +86,18 @@ type Handler struct {
 	memory   *memory
 	patience time.Duration
 	pace     pace
-	uploads  *shares // being received
-	bodies   *shares // bytes of uploads in memory
-	assets   *shares // being sent
+	uploads  *shares     // being received
+	bodies   *shares     // bytes of uploads in memory
+	assets   *shares     // being sent
+	misses   *limit.Pace // by account: MACs that no phone has, asked for with its token
 }
 
 // New makes a Handler.
 func New(c Config) *Handler {
-	return &Handler{c, digestauth.New(c.NonceKey, c.Now), newMemory(c.Now), ordinaryPatience, ordinaryPace, newShares(), newShares(), newShares()}
+	return &Handler{
+		c, digestauth.New(c.NonceKey, c.Now), newMemory(c.Now), ordinaryPatience, ordinaryPace, newShares(), newShares(), newShares(),
+		limit.NewPace(accountMisses, missRefill, c.Now),
+	}
 }
 
 // retryAfter tells a phone, in seconds, when to come back after a failure of
@@ -83,7 +113,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	visit := &visit{
-		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w}, started: h.Now(), source: sourceOf(r),
+		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w},
+		started: h.Now(), begun: time.Now(), peer: peerOf(r), phones: map[models.MAC]*models.Phone{},
 	}
 	visit.Store = &recall{Store: h.Store, memory: h.memory, patience: h.patience, since: visit.started.Add(-h.StaleFor)}
 	w.Header().Set("Cache-Control", "no-store")
@@ -91,6 +122,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := visit.answerWhole()
 	if err != nil {
 		visit.refuse(err)
+	}
+	if refused, is := asRefusal(err); is {
+		visit.report(refused)
 	}
 	visit.log(err)
 	visit.record()
@@ -102,34 +136,30 @@ type visit struct {
 	Store   *recall // in place of the Handler's
 	r       *http.Request
 	w       *responseWriter
-	started time.Time
-	source  netip.Addr
+	started time.Time // by the handler's clock
+	begun   time.Time // by the machine's
+	peer    peer
 	want    provisioner.Request
-	account *models.Account       // who asks, once authenticated
-	phone   *models.Phone         // who asks, or whose file it is; nil for a common file by the path token
-	agent   provisioner.UserAgent // what it tells of itself, once authenticated
-	untimed *http.Request         // r without the time limit, for what a slow line may take longer for
-	asset   bool                  // it is one of the operator's files
+	agent   provisioner.UserAgent        // what it tells of itself
+	phones  map[models.MAC]*models.Phone // that were looked for, nil = there is none
+	account *models.Account              // who asks, once that is known
+	phone   *models.Phone                // who asks, or whose file it is; nil for a common file by the path token
+	untimed *http.Request                // r without the time limit, for what a slow line may take longer for
+	asset   bool                         // it is one of the operator's files
 
+	bootstrap       bool // it may have no more than a bootstrap file
+	withToken       bool // it came with the account's path token, and an older one is good, too
+	withNewPassword bool // it came with the device's password, and an older one is good, too
+
+	exposed  bool   // secrets went out in the clear
 	etag     string // of what was delivered or stored
 	received int64  // bytes of an upload
 }
-
-// A challengeError asks for credentials.
-type challengeError struct{ stale bool }
-
-func (challengeError) Error() string { return "credentials wanted" }
 
 // A methodError is a method that the file has not.
 type methodError struct{ allowed []string }
 
 func (methodError) Error() string { return "method not allowed" }
-
-var (
-	errLocked  = errors.New("too many wrong credentials from this source")
-	errRefused = fmt.Errorf("device, owner or account is disabled: %w", models.ErrNotFound)
-	errForeign = fmt.Errorf("a phone of another account, or another phone: %w", models.ErrNotFound)
-)
 
 // answerWhole is answer, and a panic on the way is an error like any other
 // unless something was sent already.
@@ -160,25 +190,40 @@ func (v *visit) answer() error {
 	if !known && v.Assets == nil {
 		return models.ErrNotFound
 	}
-	if err := v.authenticate(token); err != nil {
-		return err
+	if !affordable(v.Sources, "", v.peer.source) {
+		return errBusy
 	}
 	v.agent = v.Files.UserAgent(v.r.UserAgent())
-	if v.phone != nil && !v.phone.Enabled() {
-		return errRefused
+	if err := v.admit(token); err != nil {
+		return err
+	}
+	if !affordable(v.Accounts, v.account.ID, v.peer.source) {
+		return errBusy
 	}
 	if !known {
 		return v.serveAsset(name)
 	}
-	if v.isUpload() {
+	if v.isUpload() && !v.bootstrap {
 		return v.receive()
 	}
 	file, err := v.file(name)
 	if err != nil {
 		return err
 	}
+	if err := v.mayBeSeen(file); err != nil {
+		return err
+	}
 	v.deliver(file)
 	return nil
+}
+
+// affordable charges one request.
+func affordable(m Meter, account string, source netip.Addr) bool {
+	if m == nil {
+		return true
+	}
+	_, ok := m.Charge(account, source, 1)
+	return ok
 }
 
 // checkMethod refuses methods other than those for reading and, of a file that
@@ -196,22 +241,18 @@ func (v *visit) checkMethod(stored bool) error {
 
 // file is what is served under a name: what the phone stored, or else rendered.
 func (v *visit) file(name string) (provisioner.File, error) {
-	if !v.want.HasMAC {
-		if !v.account.Enabled.On() {
-			return provisioner.File{}, errRefused
-		}
-		if v.phone == nil {
-			return v.rendered(func(ctx context.Context) (provisioner.File, error) {
-				return v.Files.CommonFile(ctx, v.account, v.agent, name)
-			}, func() (provisioner.Kept, bool) { return v.Files.LastCommonFile(v.account, v.agent, name) })
-		}
-		return v.deviceFile(name) // its brand's, should several have such a file
+	switch {
+	case v.bootstrap:
+		return v.bootstrapFile(name)
+	case v.phone == nil:
+		return v.rendered(func(ctx context.Context) (provisioner.File, error) {
+			return v.Files.CommonFile(ctx, v.account, v.agent, name)
+		}, func() (provisioner.Kept, bool) { return v.Files.LastCommonFile(v.account, v.agent, name) })
 	}
-	if err := v.findPhone(); err != nil {
-		return provisioner.File{}, err
-	}
-	if file, found, err := v.stored(); found || err != nil {
-		return file, err
+	if v.want.HasMAC {
+		if file, found, err := v.stored(); found || err != nil {
+			return file, err
+		}
 	}
 	return v.deviceFile(name)
 }
@@ -224,25 +265,39 @@ func (v *visit) deviceFile(name string) (provisioner.File, error) {
 	}, func() (provisioner.Kept, bool) { return v.Files.LastDeviceFile(v.phone, name) })
 }
 
-// findPhone reads the phone of the requested MAC, which must be one of the
-// authenticated account, and enabled.
-func (v *visit) findPhone() error {
-	if v.phone == nil {
-		phone, err := v.Store.PhoneByMAC(v.r.Context(), v.want.MAC)
-		if err != nil {
-			return err
-		}
-		if phone.Account.ID != v.account.ID {
-			return errForeign
-		}
-		v.phone = phone
+// bootstrapFile is the one file of a phone without credentials, once. A HEAD
+// takes nothing.
+func (v *visit) bootstrapFile(name string) (provisioner.File, error) {
+	v.phone.Firmware = v.agent.Firmware
+	f, err := v.Files.Bootstrap(v.r.Context(), v.phone, name)
+	if err != nil || v.r.Method == http.MethodHead {
+		return f, err
 	}
-	if mac, _ := v.phone.Device.MAC(); mac != v.want.MAC {
-		return errForeign
+	if err := v.mayBeSeen(f); err != nil {
+		return provisioner.File{}, err
 	}
-	if !v.phone.Enabled() {
-		return errRefused
+	first, err := v.Store.UseFirstContact(v.r.Context(), v.phone.Device.ID)
+	if err != nil {
+		return provisioner.File{}, err
 	}
+	if !first {
+		return provisioner.File{}, refusal{rule: models.RefusedNothing, phone: v.phone, account: v.account, challenge: true}
+	}
+	v.Log.WarnContext(v.r.Context(), "a phone without credentials was given its bootstrap file",
+		"account", v.account.ID, "device", v.phone.Device.ID, "remote", v.peer.source)
+	return f, nil
+}
+
+// mayBeSeen refuses to send secrets over a line that others may listen to, where
+// the account says so; where it does not they are counted.
+func (v *visit) mayBeSeen(f provisioner.File) error {
+	if v.peer.secure || !f.Secret {
+		return nil
+	}
+	if v.account.Access.RequireTLS {
+		return refusal{rule: models.RefusedClear, phone: v.phone, account: v.account}
+	}
+	v.exposed = true
 	return nil
 }
 
@@ -257,20 +312,23 @@ func (v *visit) deliver(f provisioner.File) {
 // refuse answers an error. A phone may take 404 as final, so a failure of ours
 // is 503: then it keeps the configuration it has.
 func (v *visit) refuse(err error) {
-	var challenge challengeError
 	var method methodError
+	refused, isRefusal := asRefusal(err)
 	switch {
-	case errors.As(err, &challenge):
+	case isRefusal && refused.rule == models.RefusedClear:
+		v.text(http.StatusForbidden)
+	case isRefusal && refused.challenge:
 		v.drain()
+		v.awaitBeat()
 		// Set would write Www-Authenticate, and small clients may be particular.
-		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, digestauth.MD5, challenge.stale)}
+		v.w.Header()["WWW-Authenticate"] = []string{v.digest.Challenge(realm, anyClient, digestauth.MD5, refused.stale)}
 		v.text(http.StatusUnauthorized)
+	case isRefusal:
+		v.awaitBeat()
+		v.text(http.StatusNotFound)
 	case errors.As(err, &method):
 		v.w.Header().Set("Allow", strings.Join(method.allowed, ", "))
 		v.text(http.StatusMethodNotAllowed)
-	case errors.Is(err, errLocked):
-		v.w.Header().Set("Retry-After", retryAfter)
-		v.text(http.StatusTooManyRequests)
 	case errors.Is(err, errTooLarge), errors.Is(err, models.ErrQuota):
 		v.text(http.StatusRequestEntityTooLarge)
 	case errors.Is(err, errPartial), errors.Is(err, errCutOff):
@@ -286,7 +344,7 @@ func (v *visit) refuse(err error) {
 		if errors.Is(err, context.Canceled) {
 			v.w.broken = true // the phone hung up, or we are about to
 		} else {
-			v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.source, "err", err)
+			v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.peer.source, "err", err)
 		}
 		v.w.Header().Set("Retry-After", retryAfter)
 		v.text(http.StatusServiceUnavailable)
@@ -302,7 +360,7 @@ func (v *visit) text(status int) {
 // log tells of a request, and why it was refused. Strangers' requests are
 // told only to who wants to know everything: they could fill the disk.
 func (v *visit) log(refused error) {
-	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", max(v.w.bytes, v.received), "remote", v.source}
+	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", max(v.w.bytes, v.received), "remote", v.peer.source}
 	level := slog.LevelDebug
 	if v.account != nil {
 		level = slog.LevelInfo
@@ -330,9 +388,10 @@ func (v *visit) record() {
 		Status:    v.w.status,
 		ETag:      v.etag,
 		Bytes:     v.w.bytes,
-		Source:    v.source.String(),
+		Source:    v.peer.source.String(),
 		UserAgent: v.r.UserAgent(),
 		Firmware:  v.agent.Firmware,
+		Exposed:   v.exposed,
 		Duration:  v.Now().Sub(v.started),
 		At:        v.started.UTC(),
 	}
@@ -344,6 +403,12 @@ func (v *visit) record() {
 	}
 	if v.phone != nil {
 		fetch.DeviceID = v.phone.Device.ID
+	}
+	if v.want.HasMAC && v.w.status < http.StatusBadRequest {
+		fetch.WithNewPassword = v.withNewPassword
+		if v.withToken {
+			fetch.WithToken = v.account.PathToken.Hash()
+		}
 	}
 	if v.asset && fetch.MAC == "" && fetch.DeviceID == "" {
 		return // a file that any phone may have, by one that is not known
@@ -376,13 +441,6 @@ func splitPath(path string) (token models.Secret, name string, ok bool) {
 		ok = ok && token != "" && !strings.Contains(secret, "%")
 	}
 	return token, name, ok
-}
-
-// sourceOf is the address the request came from. Forwarding headers are not
-// believed: anybody can write them.
-func sourceOf(r *http.Request) netip.Addr {
-	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return remote.Addr().Unmap()
 }
 
 // A responseWriter remembers what was answered.

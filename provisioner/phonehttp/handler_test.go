@@ -41,8 +41,9 @@ type site struct {
 	log     *syncbuf.Buffer
 	fail    func() error // of the handler's store, nil = it works
 
-	mu      sync.Mutex
-	fetches []models.Fetch
+	mu       sync.Mutex
+	fetches  []models.Fetch
+	refusals []models.Refusal
 }
 
 var loadTemplates = sync.OnceValues(func() (*provisioner.Catalog, error) { return provisioner.Parse(templates.FS) })
@@ -71,7 +72,7 @@ func newSite(t *testing.T, changes ...func(*phonehttp.Config)) *site {
 		Files:  provisioner.NewService(s.store, builtin(t), provisioner.Options{BaseURL: "http://phones.example.com", Registrar: "192.0.2.1"}),
 		Store:  &flakyStore{s.store, s},
 		Guard:  limit.NewLockout(nil, time.Now),
-		Record: s.record, NonceKey: []byte("key"),
+		Record: s.record, Refused: s.refused, NonceKey: []byte("key"),
 		Quota: models.UploadQuota{Files: 5, Bytes: 2 << 20},
 		Log:   log,
 		Now:   time.Now,
@@ -126,6 +127,35 @@ func (s *site) record(f models.Fetch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fetches = append(s.fetches, f)
+}
+
+func (s *site) refused(r models.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals = append(s.refusals, r)
+}
+
+// forget drops what was recorded so far.
+func (s *site) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fetches, s.refusals = nil, nil
+}
+
+// lastRefusal waits for one.
+func (s *site) lastRefusal(t *testing.T) models.Refusal {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		got := slices.Clone(s.refusals)
+		s.refusals = nil
+		s.mu.Unlock()
+		if len(got) > 0 {
+			return got[len(got)-1]
+		}
+	}
+	t.Fatal("no refusal was recorded")
+	return models.Refusal{}
 }
 
 // waitFetches waits for the nth record and gives all there are.
@@ -249,11 +279,11 @@ func TestFetchByDigest(t *testing.T) {
 	if got := s.digest(t, "HEAD", "/001565aabbcc.cfg", "00:15:65:AA:BB:CC", s.yealink.HTTPPassword); got.status != http.StatusOK {
 		t.Errorf("HEAD with another spelling of the user name: got %d, want 200", got.status)
 	}
-	if got := s.digest(t, "GET", "/0004f2aabbcc.cfg", "001565aabbcc", s.yealink.HTTPPassword); got.status != http.StatusNotFound {
-		t.Errorf("another phone's file: got %d, want 404", got.status)
+	if got := s.digest(t, "GET", "/0004f2aabbcc.cfg", "001565aabbcc", s.yealink.HTTPPassword); got.status != http.StatusUnauthorized {
+		t.Errorf("another phone's file: got %d, want 401", got.status)
 	}
 	fetch := s.lastFetch(t)
-	if fetch.Status != http.StatusNotFound || fetch.MAC != "0004f2aabbcc" || fetch.AccountID != s.account.ID {
+	if fetch.Status != http.StatusUnauthorized || fetch.MAC != "0004f2aabbcc" || fetch.AccountID != s.account.ID {
 		t.Errorf("recorded: got %+v", fetch)
 	}
 }
@@ -389,21 +419,8 @@ func TestRefusalIsExplained(t *testing.T) {
 	d := s.createDevice(t, s.account, `{"name":"x","mac_address":"001565aabbce","enabled":false,"provision":{"endpoint_brand":"yealink"}}`)
 	s.do(t, "GET", s.token("001565aabbce.cfg"))
 	s.lastFetch(t)
-	if log := s.log.String(); !strings.Contains(log, `reason="device, owner or account is disabled`) || !strings.Contains(log, "device="+d.ID) {
+	if log := s.log.String(); !strings.Contains(log, `reason="refused: disabled"`) || !strings.Contains(log, "device="+d.ID) {
 		t.Errorf("got log:\n%s", log)
-	}
-}
-
-func TestLockout(t *testing.T) {
-	s := newSite(t)
-	for range 20 {
-		s.do(t, "GET", "/p/wrong/001565aabbcc.cfg")
-	}
-	if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
-		t.Errorf("after 20 wrong tokens: got %d, want 429", got.status)
-	}
-	if got := s.do(t, "GET", "/001565aabbcc.cfg"); got.status != http.StatusUnauthorized {
-		t.Errorf("asking for a challenge while locked: got %d, want 401", got.status)
 	}
 }
 
@@ -569,6 +586,8 @@ func (*brokenFetchStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone,
 	return nil, models.ErrNotFound
 }
 
+func (b *brokenFetchStore) RecordRefusals(context.Context, []models.Refusal) error { return b.fail }
+
 func (b *brokenFetchStore) RecordFetches(context.Context, []models.Fetch) error {
 	b.calls++
 	return b.fail
@@ -609,7 +628,7 @@ func FuzzPath(f *testing.F) {
 	}
 	handler := phonehttp.New(phonehttp.Config{
 		Files: provisioner.NewService(nil, builtin(f), provisioner.Options{}), Store: emptyStore{}, Guard: noGuard{},
-		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		NonceKey: []byte("key"), Record: func(models.Fetch) {}, Refused: func(models.Refusal) {}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	f.Fuzz(func(t *testing.T, path string) {
 		req, ok := readRequest(path)
@@ -640,6 +659,10 @@ func (emptyStore) Upload(context.Context, string, string) (*models.Upload, error
 	return nil, models.ErrNotFound
 }
 
+func (emptyStore) UseFirstContact(context.Context, string) (bool, error) { return false, nil }
+
+func (emptyStore) SourceKnown(context.Context, string, string) (bool, error) { return false, nil }
+
 func (emptyStore) SaveUpload(context.Context, *models.Upload, models.UploadQuota) (bool, error) {
 	return false, models.ErrNotFound
 }
@@ -650,5 +673,7 @@ func (emptyStore) AccountByPathToken(context.Context, models.Secret) (*models.Ac
 
 type noGuard struct{}
 
-func (noGuard) Allowed(netip.Addr) bool { return true }
-func (noGuard) Fail(netip.Addr)         {}
+func (noGuard) Allowed(netip.Addr) bool      { return true }
+func (noGuard) Fail(netip.Addr)              {}
+func (noGuard) Miss(netip.Addr, string) bool { return false }
+func (noGuard) Ban(netip.Addr)               {}

@@ -161,9 +161,7 @@ func TestLastGoodFile(t *testing.T) {
 			o.digest(t, "GET", "/001565aabbcc.cfg", "001565aabbcc", "guess").wants(t, "wrong password", nil)
 			o.digest(t, "GET", "/0004f2aabbcc.cfg", "0004f2aabbcc", "guess").wants(t, "wrong password of who is not known", nil)
 			o.do(t, "GET", "/p/wrong/001565aabbcc.cfg").wants(t, "wrong token", nil)
-			if got := o.digest(t, "GET", "/0004f2aabbcc.cfg", "001565aabbcc", o.yealink.HTTPPassword); got.status != http.StatusNotFound {
-				t.Errorf("another phone's file: got %d, want 404", got.status)
-			}
+			o.digest(t, "GET", "/0004f2aabbcc.cfg", "001565aabbcc", o.yealink.HTTPPassword).wants(t, "another phone's file", nil)
 			if log := o.log.String(); !strings.Contains(log, `msg="last good file served" file=001565aabbcc.cfg`) {
 				t.Errorf("it is not logged:\n%s", log)
 			}
@@ -279,9 +277,7 @@ func TestLockoutWithoutDatabase(t *testing.T) {
 		o.do(t, "GET", "/p/wrong/001565aabbcc.cfg")
 	}
 	o.set(func() { o.down = errDown })
-	if got := o.get(t, "001565aabbcc.cfg"); got.status != http.StatusTooManyRequests {
-		t.Errorf("locked out before: got %d, want 429", got.status)
-	}
+	o.get(t, "001565aabbcc.cfg").wants(t, "locked out before", nil)
 }
 
 // A template that an edit made fail, by a panic, by running without end, or by

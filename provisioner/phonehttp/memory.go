@@ -78,6 +78,7 @@ func hashOf(token models.Secret) [sha256.Size]byte { return sha256.Sum256([]byte
 // its files are made of, SIP secrets among it, is left out.
 func (m *memory) outline(p *models.Phone) *models.Phone {
 	d := &models.Device{Meta: p.Device.Meta, AccountID: p.Device.AccountID, HTTPPassword: p.Device.HTTPPassword}
+	d.OldHTTPPassword, d.OldPasswordUntil = p.Device.OldHTTPPassword, p.Device.OldPasswordUntil
 	d.MACAddress = p.Device.MACAddress
 	d.Provision.Brand, d.Provision.Family, d.Provision.Model = p.Device.Provision.Brand, p.Device.Provision.Family, p.Device.Provision.Model
 	outline := &models.Phone{Device: d, Account: m.shared(p.Account)}

@@ -16,32 +16,56 @@ const (
 	recordEvery   = 200 * time.Millisecond // how long a fetch waits for company
 	recordTimeout = 5 * time.Second        // of one write
 	recordAtEnd   = time.Second            // of writing when told to stop
+	tellEvery     = time.Minute            // what is only counted
 )
 
 // FetchStore keeps the record of fetches.
 type FetchStore interface {
 	RecordFetches(ctx context.Context, fetches []models.Fetch) error
+	// RecordRefusals adds to what is known of requests that were not let in.
+	RecordRefusals(ctx context.Context, refusals []models.Refusal) error
 	PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error)
 }
 
-// A Recorder writes down fetches in batches, off the path of requests.
+// A Recorder writes down fetches and refusals in batches, off the path of
+// requests.
 type Recorder struct {
-	store   FetchStore
-	log     *slog.Logger
-	queue   chan models.Fetch
-	dropped atomic.Int64
+	store     FetchStore
+	log       *slog.Logger
+	queue     chan models.Fetch
+	refusals  chan models.Refusal
+	dropped   atomic.Int64
+	strangers atomic.Int64 // requests refused that are of no account
+	exposed   atomic.Int64 // files with secrets sent in the clear
 }
 
 // NewRecorder makes a Recorder; nothing is written before Run.
 func NewRecorder(store FetchStore, log *slog.Logger) *Recorder {
-	return &Recorder{store: store, log: log, queue: make(chan models.Fetch, recordQueue)}
+	return &Recorder{store: store, log: log, queue: make(chan models.Fetch, recordQueue), refusals: make(chan models.Refusal, recordQueue)}
 }
 
 // Record takes a fetch and returns at once. When the database cannot keep up
 // it is dropped: serving phones matters more.
 func (r *Recorder) Record(f models.Fetch) {
+	if f.Exposed {
+		r.exposed.Add(1)
+	}
 	select {
 	case r.queue <- f:
+	default:
+		r.dropped.Add(1)
+	}
+}
+
+// Refused takes a refusal and returns at once, as Record does. One of no account
+// is only counted: strangers could fill the database.
+func (r *Recorder) Refused(refusal models.Refusal) {
+	if refusal.AccountID == "" {
+		r.strangers.Add(1)
+		return
+	}
+	select {
+	case r.refusals <- refusal:
 	default:
 		r.dropped.Add(1)
 	}
@@ -50,8 +74,9 @@ func (r *Recorder) Record(f models.Fetch) {
 // Run writes until ctx ends, then writes what is left and returns. Call it
 // with a context that outlives the listeners.
 func (r *Recorder) Run(ctx context.Context) {
-	ticker := time.NewTicker(recordEvery)
+	ticker, teller := time.NewTicker(recordEvery), time.NewTicker(tellEvery)
 	defer ticker.Stop()
+	defer teller.Stop()
 	var batch []models.Fetch
 	for {
 		select {
@@ -59,24 +84,52 @@ func (r *Recorder) Run(ctx context.Context) {
 			if batch = append(batch, f); len(batch) < recordBatch {
 				continue
 			}
+		case <-teller.C:
+			r.tell(ctx)
+			continue
 		case <-ticker.C:
 		case <-ctx.Done():
-			for len(r.queue) > 0 {
-				batch = append(batch, <-r.queue)
-			}
-			r.write(ctx, batch)
+			r.write(ctx, append(batch, waiting(r.queue, len(r.queue))...))
+			r.writeRefusals(ctx, waiting(r.refusals, len(r.refusals)))
+			r.tell(ctx)
 			return
 		}
 		r.write(ctx, batch)
+		r.writeRefusals(ctx, waiting(r.refusals, recordBatch))
 		batch = nil
 	}
 }
 
-// write stores a batch. Told to stop, it goes on for a moment.
-func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
+// waiting takes what waits in a queue, and no more than most.
+func waiting[Item any](queue chan Item, most int) []Item {
+	var items []Item
+	for len(items) < most && len(queue) > 0 {
+		items = append(items, <-queue)
+	}
+	return items
+}
+
+// tell logs what is only counted.
+func (r *Recorder) tell(ctx context.Context) {
+	if n := r.strangers.Swap(0); n > 0 {
+		r.log.WarnContext(ctx, "phone requests of no account were refused", "count", n)
+	}
+	if n := r.exposed.Swap(0); n > 0 {
+		r.log.WarnContext(ctx, "files with secrets were sent in the clear: let phones fetch by HTTPS", "count", n)
+	}
+}
+
+// soon is a time limit for writing. Told to stop, it goes on for a moment.
+func soon(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), recordTimeout)
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(recordAtEnd, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+// write stores a batch of fetches.
+func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
+	ctx, cancel := soon(parent)
 	defer cancel()
-	defer context.AfterFunc(parent, func() { time.AfterFunc(recordAtEnd, cancel) })()
 	for i := range batch {
 		r.attribute(ctx, &batch[i])
 	}
@@ -84,7 +137,15 @@ func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
 		r.log.ErrorContext(ctx, "fetches not recorded", "count", len(batch), "err", err)
 	}
 	if dropped := r.dropped.Swap(0); dropped > 0 {
-		r.log.WarnContext(ctx, "fetches not recorded", "count", dropped, "err", "the queue was full")
+		r.log.WarnContext(ctx, "requests not recorded", "count", dropped, "err", "the queue was full")
+	}
+}
+
+func (r *Recorder) writeRefusals(parent context.Context, batch []models.Refusal) {
+	ctx, cancel := soon(parent)
+	defer cancel()
+	if err := r.store.RecordRefusals(ctx, batch); err != nil {
+		r.log.ErrorContext(ctx, "refusals not recorded", "count", len(batch), "err", err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (v *visit) asking() string {
 	if v.phone != nil {
 		return "device " + v.phone.Device.ID
 	}
-	return "source " + v.source.String() + " " + v.agent.MAC.String()
+	return "source " + v.peer.source.String() + " " + v.agent.MAC.String()
 }
 
 // take adds to what is in use, unless that would be more than one of the bounds.

@@ -158,8 +158,8 @@ func TestDisabledPhoneByDigest(t *testing.T) {
 	for mac, extra := range map[string]string{"001565aabbce": `"enabled":false`, "001565aabbcf": fmt.Sprintf(`"owner_id":%q`, owner.ID)} {
 		d := s.createDevice(t, s.account, fmt.Sprintf(`{"name":"x","mac_address":%q,%s,"provision":{"endpoint_brand":"yealink","endpoint_family":"t4x","endpoint_model":"t46u"}}`, mac, extra))
 		for _, file := range []string{mac + ".cfg", "y000000000108.cfg", "phonebook.xml", "assets/logo.BMP", "logo.BMP"} {
-			if got := s.digest(t, "GET", "/"+file, mac, d.HTTPPassword); got.status != http.StatusNotFound {
-				t.Errorf("%s of %s: got %d, want 404", file, extra, got.status)
+			if got := s.digest(t, "GET", "/"+file, mac, d.HTTPPassword); got.status != http.StatusUnauthorized {
+				t.Errorf("%s of %s: got %d, want 401", file, extra, got.status)
 			}
 		}
 	}

@@ -80,9 +80,6 @@ func (v *visit) receive() error {
 
 // uploadRule is the rule by which the phone may store the file.
 func (v *visit) uploadRule() (*provisioner.FileRule, error) {
-	if err := v.findPhone(); err != nil {
-		return nil, err
-	}
 	rule, known := v.Files.Catalog().Rule(v.phone.Device, v.want.Name)
 	if !known {
 		return nil, fmt.Errorf("a file of another brand: %w", models.ErrNotFound)
@@ -134,7 +131,8 @@ func (v *visit) readBody(limit int64) (body []byte, release func(), err error) {
 	}
 }
 
-// stored is what the phone itself put under the name that it asks for.
+// stored is what the phone itself put under the name that it asks for. Nobody
+// knows what is in it, so it counts as secret.
 func (v *visit) stored() (file provisioner.File, found bool, err error) {
 	rule, known := v.Files.Catalog().Rule(v.phone.Device, v.want.Name)
 	if !known || rule.Upload == nil {
@@ -147,7 +145,7 @@ func (v *visit) stored() (file provisioner.File, found bool, err error) {
 	if err != nil {
 		return provisioner.File{}, false, err
 	}
-	return provisioner.File{Name: u.Name, Role: rule.Role, ContentType: u.ContentType, ETag: u.ETag, Body: u.Body}, true, nil
+	return provisioner.File{Name: u.Name, Role: rule.Role, ContentType: u.ContentType, ETag: u.ETag, Body: u.Body, Secret: true}, true, nil
 }
 
 // drain reads an upload that is refused for want of credentials: a small client

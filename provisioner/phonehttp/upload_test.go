@@ -82,8 +82,8 @@ func TestUploadByDigest(t *testing.T) {
 	if got := s.digest(t, "GET", "/001565aabbcc-boot.log", "001565aabbcc", s.yealink.HTTPPassword); got.body != log {
 		t.Errorf("served back: got %d with %d bytes", got.status, len(got.body))
 	}
-	if got := s.sendDigest(t, "PUT", "/0004f2aabbcc-boot.log", "001565aabbcc", s.yealink.HTTPPassword, "x"); got.status != http.StatusNotFound {
-		t.Errorf("another phone's: got %d, want 404", got.status)
+	if got := s.sendDigest(t, "PUT", "/0004f2aabbcc-boot.log", "001565aabbcc", s.yealink.HTTPPassword, "x"); got.status != http.StatusUnauthorized {
+		t.Errorf("another phone's: got %d, want 401", got.status)
 	}
 	if got := s.send(t, "PUT", "/001565aabbcc-boot.log", strings.NewReader("x")); got.status != http.StatusUnauthorized {
 		t.Errorf("nobody's: got %d, want 401", got.status)

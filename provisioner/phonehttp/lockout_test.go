@@ -1,0 +1,195 @@
+package phonehttp_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dialtone/internal/limit"
+	"dialtone/models"
+	"dialtone/provisioner/phonehttp"
+)
+
+// Who looks for phones is locked out within 20 requests, whatever it presents:
+// then not even what is right lets it in.
+func TestScannerIsLockedOut(t *testing.T) {
+	mac := func(i int) string { return fmt.Sprintf("0015650000%02x", i) }
+	tests := []struct {
+		name string
+		ask  func(s *site, i int) string
+	}{
+		{"with nothing", func(_ *site, i int) string { return "/" + mac(i) + ".cfg" }},
+		{"with a stolen token", func(s *site, i int) string { return s.token(mac(i) + ".cfg") }},
+		{"with a wrong token", func(_ *site, i int) string { return fmt.Sprintf("/p/%032x/001565aabbcc.cfg", i) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			for i := range 20 {
+				if got := s.do(t, "GET", tt.ask(s, i)); got.status == http.StatusOK {
+					t.Fatalf("request %d: got 200", i)
+				}
+			}
+			if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusNotFound {
+				t.Errorf("with the right token after 20 requests: got %d, want 404", got.status)
+			}
+			if got := s.digest(t, "GET", "/001565aabbcc.cfg", "001565aabbcc", s.yealink.HTTPPassword); got.status != http.StatusUnauthorized {
+				t.Errorf("with the right password after 20 requests: got %d, want 401", got.status)
+			}
+		})
+	}
+}
+
+// What phones do in an ordinary boot, and one that is not set up yet over and
+// over, is no attack.
+func TestOrdinaryMissesAreNoAttack(t *testing.T) {
+	s := newSite(t)
+	for range 60 {
+		s.do(t, "GET", s.token("001565aabbcc-local.cfg")) // not there
+		s.do(t, "GET", s.token("y000000000999.cfg"))      // of a model that nobody knows
+		s.do(t, "GET", s.token("001565000001.cfg"))       // the same unknown phone
+		s.do(t, "GET", "/001565aabbcc.cfg")               // waits to be challenged
+	}
+	if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusOK {
+		t.Errorf("got %d, want 200", got.status)
+	}
+}
+
+// Nobody but a scanner asks for a decoy: once is enough.
+func TestDecoy(t *testing.T) {
+	decoy := models.MAC{0x00, 0x15, 0x65, 0xde, 0xc0, 0x01}
+	tests := []struct {
+		name, access, path string
+		decoys             []models.MAC
+	}{
+		{"of the server", `{}`, "/001565dec001.cfg", []models.MAC{decoy}},
+		{"of the server, with a token", `{}`, "/p/TOKEN/001565dec001.cfg", []models.MAC{decoy}},
+		{"of the account", `{"decoys":["00:15:65:de:c0:01"]}`, "/p/TOKEN/001565dec001.boot", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, func(c *phonehttp.Config) { c.Decoys = tt.decoys })
+			s.setAccess(t, tt.access)
+			s.do(t, "GET", strings.Replace(tt.path, "TOKEN", s.account.PathToken.Reveal(), 1))
+			if last := s.lastRefusal(t); last.Rule != models.RefusedDecoy {
+				t.Errorf("recorded as %q", last.Rule)
+			}
+			if got := s.do(t, "GET", s.token("001565aabbcc.cfg")); got.status != http.StatusNotFound {
+				t.Errorf("afterwards: got %d, want 404", got.status)
+			}
+			if !strings.Contains(s.log.String(), "decoy") {
+				t.Error("it is not in the log")
+			}
+		})
+	}
+}
+
+// An office of 500 phones that boot at once behind one address is served: each
+// asks in vain for optional files, three times, and is challenged for every file.
+func TestOfficeBootsAtOnce(t *testing.T) {
+	s := newSite(t)
+	const phones = 500
+	devices := make([]*models.Device, phones)
+	for i := range devices {
+		doc, err := models.ParseDocument(fmt.Appendf(nil, `{"name":"x","mac_address":"00156510%04x",
+			"provision":{"endpoint_brand":"yealink","endpoint_family":"t4x","endpoint_model":"t46u"}}`, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		devices[i] = &models.Device{AccountID: s.account.ID}
+		if err := devices[i].SetDocument(doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.store.ImportDevices(t.Context(), devices, func(taken map[int]*models.TakenError) bool { return len(taken) == 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var office errgroup.Group
+	office.SetLimit(50)
+	for i, d := range devices {
+		office.Go(func() error {
+			mac := d.MACAddress
+			for range 3 {
+				s.do(t, "GET", s.token(mac+"-local.cfg"))
+			}
+			get := func(path string) answer { return s.digest(t, "GET", path, mac, d.HTTPPassword) }
+			if i%2 == 0 {
+				get = func(path string) answer { return s.do(t, "GET", s.token(path[1:])) }
+			}
+			if got := get("/" + mac + ".cfg"); got.status != http.StatusOK {
+				return fmt.Errorf("phone %d: got %d", i, got.status)
+			}
+			return nil
+		})
+	}
+	if err := office.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A source, or an account, that asks more than it may is told to come back.
+func TestTooManyRequests(t *testing.T) {
+	few := limit.NewMeter(1, 3, nil, func() time.Time { return time.Unix(0, 0) })
+	for name, change := range map[string]func(*phonehttp.Config){
+		"of a source":   func(c *phonehttp.Config) { c.Sources = few },
+		"of an account": func(c *phonehttp.Config) { c.Accounts = few },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			for range 3 {
+				if got := s.status(t, s.token("001565aabbcc.boot")); got != http.StatusOK {
+					t.Fatalf("got %d, want 200", got)
+				}
+			}
+			got := s.do(t, "GET", s.token("001565aabbcc.boot"))
+			if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				t.Errorf("got %d, want 503 with Retry-After", got.status)
+			}
+		})
+	}
+}
+
+// A stolen token that many sources use to look for phones lets in no source that
+// is new: where phones have fetched before they go on doing so.
+func TestTokenUsedByManySources(t *testing.T) {
+	s := newSite(t)
+	handler := s.Config.Handler
+	get := func(source, file string) int {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://phones.example.com"+s.token(file), nil)
+		req.RemoteAddr = source + ":1024"
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, req)
+		return w.Code
+	}
+	if got := get("198.51.100.1", "001565aabbcc.cfg"); got != http.StatusOK {
+		t.Fatalf("from the office: got %d", got)
+	}
+	s.settle(t, 1)
+	var scan errgroup.Group
+	scan.SetLimit(50)
+	for i := range 300 { // each source stays below its own limit
+		scan.Go(func() error {
+			get(fmt.Sprintf("203.0.113.%d", i/10), fmt.Sprintf("00156500%04x.cfg", i))
+			return nil
+		})
+	}
+	_ = scan.Wait()
+	if got := get("203.0.113.99", "001565aabbcc.cfg"); got != http.StatusNotFound {
+		t.Errorf("from a new source: got %d, want 404", got)
+	}
+	if last := s.lastRefusal(t); last.Rule != models.RefusedStrange {
+		t.Errorf("recorded as %q", last.Rule)
+	}
+	if got := get("198.51.100.1", "001565aabbcc.cfg"); got != http.StatusOK {
+		t.Errorf("from the office: got %d, want 200", got)
+	}
+	if !strings.Contains(s.log.String(), "used to look for phones") {
+		t.Error("it is not in the log")
+	}
+}
