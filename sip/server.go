@@ -120,22 +120,30 @@ type Server struct {
 	tagKey    []byte
 }
 
-// New checks the configuration; it binds nothing.
-func New(cfg Config) (*Server, error) {
+// check refuses what does not go together.
+func (cfg *Config) check() error {
 	if cfg.TLSAddr != "" && (cfg.TLSCert == "" || cfg.TLSKey == "") {
-		return nil, fmt.Errorf("%w sip configuration: TLS on %s needs a certificate and a key file", models.ErrInvalid, cfg.TLSAddr)
+		return fmt.Errorf("%w sip configuration: TLS on %s needs a certificate and a key file", models.ErrInvalid, cfg.TLSAddr)
 	}
 	if len(cfg.NonceKey) == 0 {
-		return nil, fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)
+		return fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)
 	}
 	if cfg.Profile != nil && cfg.Addr == "" {
-		return nil, fmt.Errorf("%w sip configuration: plug and play needs a UDP listener", models.ErrInvalid)
+		return fmt.Errorf("%w sip configuration: plug and play needs a UDP listener", models.ErrInvalid)
 	}
 	if (cfg.Sender.Username == "") != (cfg.Sender.Password == "") {
-		return nil, fmt.Errorf("%w sip configuration: a sender's username and password go together", models.ErrInvalid)
+		return fmt.Errorf("%w sip configuration: a sender's username and password go together", models.ErrInvalid)
 	}
 	if cfg.Sender.Username != "" && cfg.Proxy == "" { // any phone could ask for them
-		return nil, fmt.Errorf("%w sip configuration: a sender's credentials are for a proxy, and there is none", models.ErrInvalid)
+		return fmt.Errorf("%w sip configuration: a sender's credentials are for a proxy, and there is none", models.ErrInvalid)
+	}
+	return nil
+}
+
+// New checks the configuration; it binds nothing.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	proxy, err := parseProxy(cfg.Proxy)
 	if err != nil {
