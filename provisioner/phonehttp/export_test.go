@@ -19,10 +19,3 @@ func (h *Handler) SetPatience(d time.Duration) { h.patience = d }
 func (h *Handler) Follower(store FollowStore) func(context.Context) error {
 	return h.newFollower(store).once
 }
-
-// SetRefusalBeat has refusals wait for another beat, until restore.
-func SetRefusalBeat(beat time.Duration) (restore func()) {
-	old := refusalBeat
-	refusalBeat = beat
-	return func() { refusalBeat = old }
-}
