@@ -632,3 +632,25 @@ func TestNotifyOneFlow(t *testing.T) {
 		}
 	}
 }
+
+// What is queued before the server reads its socket is sent over it all the same.
+func TestNotifyAtStart(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	w := o.udp(t)
+	w.mustRegister(t, "<"+privateContact+">")
+	for range 5 {
+		if err := o.stop(); err != nil {
+			t.Fatal(err)
+		}
+		o.config.Addr = o.Addrs().UDP.String()
+		o.start(t)
+		o.Notify(checkSync(ann))
+		w.respond(t, w.read(t), "200 OK")
+	}
+	for _, n := range o.outcomes(t, ann, 5) {
+		if n.State != models.NotifyAccepted || n.Attempts != 1 {
+			t.Errorf("got %+v, want it accepted at once", n)
+		}
+	}
+}

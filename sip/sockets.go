@@ -137,7 +137,9 @@ func bindError(service, addr string, err error) error {
 func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipmsg.TransportLayer) {
 	read := reader(ctx, group)
 	if s.udp != nil {
-		read("sip-udp", func() error { return s.udp.serve(stack) })
+		s.udp.stack = stack
+		s.udp.announce()
+		read("sip-udp", s.udp.serve)
 	}
 	if s.tcp != nil {
 		read("sip-tcp", func() error { return stack.ServeTCP(s.tcp) })
@@ -232,11 +234,10 @@ type datagrams struct {
 }
 
 // serve reads until the socket is closed.
-func (d *datagrams) serve(stack *sipmsg.TransportLayer) error {
-	d.stack = stack
+func (d *datagrams) serve() error {
 	for {
 		d.sources, d.pruning = 0, false
-		if err := stack.ServeUDP(d); err != nil || !d.pruning {
+		if err := d.stack.ServeUDP(d); err != nil || !d.pruning {
 			return err
 		}
 	}
@@ -269,6 +270,11 @@ func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 func (d *datagrams) prune() {
 	d.pruning = true
 	time.Sleep(20 * time.Millisecond)
+	d.announce()
+}
+
+// announce has the stack send over the socket also while it does not read it.
+func (d *datagrams) announce() {
 	name := d.LocalAddr().String()
 	d.stack.Pool(transportUDP).Add(name, &sipmsg.UDPConnection{PacketConn: d, PacketAddr: name, Listener: true})
 }
