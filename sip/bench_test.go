@@ -249,7 +249,8 @@ func BenchmarkNotify(b *testing.B) {
 		}},
 	}
 	phonesAddr := netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", benchPort))
-	_ = run(b, map[string]string{"notified.xml": sippNotified}, "sipp", "-sf", "notified.xml", "-i", "127.0.0.1", "-p", fmt.Sprint(benchPort), "-nostdin")
+	_ = run(b, map[string]string{"notified.xml": sippNotified}, "sipp", "-sf", "notified.xml", "-i", "127.0.0.1", "-p", fmt.Sprint(benchPort), "-nostdin",
+		"-buff_size", "4000000") // it plays all phones: what many of them are sent at once must not be lost
 	for range benchRounds {
 		for _, kind := range kinds {
 			b.Run(kind.name, func(b *testing.B) {

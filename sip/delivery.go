@@ -95,10 +95,11 @@ func derived(parts ...string) string {
 }
 
 // attempt sends a delivery's NOTIFY once, and settles it or has it sent again
-// later.
+// later. It does not wait for the record that it is under way: a crash may leave
+// no trace of what was sent in the moments before, as long as one commit takes.
 func (n *notifier) attempt(ctx, sending context.Context, d *delivery) {
 	d.note.State, d.note.Next = models.NotifyQueued, time.Time{}
-	n.save(ctx, d.note)
+	n.store.BeginNotification(ctx, d.note)
 	sending, cancel := context.WithTimeout(sending, n.timeout)
 	defer cancel()
 	res, err := n.sender.send(sending, d.order.NotifyRequest, d.target, &d.call)

@@ -54,6 +54,10 @@ func (s *scriptedStore) SaveNotification(_ context.Context, n *models.Notificati
 	return nil
 }
 
+func (s *scriptedStore) BeginNotification(ctx context.Context, n *models.Notification) {
+	_ = s.SaveNotification(ctx, n)
+}
+
 func (s *scriptedStore) SettleNotifications(context.Context, string, time.Time, time.Time, string) error {
 	return models.ErrUnavailable
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/icholy/digest"
 
 	"dialtone/models"
+	"dialtone/models/sqlstore/sqlstoretest"
 )
 
 func TestRegister(t *testing.T) {
@@ -680,5 +682,47 @@ func TestAnswerWithoutRport(t *testing.T) {
 	ask(sending, listening.LocalAddr().String())
 	if res := listening.read(t); res.code() != 401 {
 		t.Errorf("answered at another port: got %v", res)
+	}
+}
+
+// A phone is judged by the password that another server has stored a moment ago.
+func TestPasswordChangedElsewhere(t *testing.T) {
+	o := open(t, nil)
+	store, other := sqlstoretest.Replicas(t, "sqlite:"+filepath.Join(t.TempDir(), "d.db"))
+	if err := o.stop(); err != nil {
+		t.Fatal(err)
+	}
+	o.store, o.config.Store, o.account = store, store, &models.Account{}
+	setDocument(t, o.account, models.Document{"name": "Acme", "realm": realm})
+	if err := store.CreateAccount(t.Context(), o.account, models.NewAPIKey()); err != nil {
+		t.Fatal(err)
+	}
+	o.start(t)
+	ann := o.ann(t)
+	w := o.udp(t)
+	r := register{contact: []string{"<sip:a@10.0.0.1>"}}
+	for range 2 {
+		w.mustRegister(t, r.contact...)
+	}
+	change := func(settings map[string]any, enabled bool) {
+		t.Helper()
+		next := *ann.Device
+		setDocument(t, &next, models.Document{"name": "Desk", "enabled": enabled, "sip": settings})
+		if err := other.SaveDevice(t.Context(), ann.Device, &next); err != nil {
+			t.Fatal(err)
+		}
+		ann.Device = &next
+	}
+	change(map[string]any{"username": "ann", "password": "an0ther-pa55"}, true)
+	if res := w.register(t, r); res.code() != 401 {
+		t.Errorf("the old password: got %v, want 401", res)
+	}
+	r.password = "an0ther-pa55"
+	if res := w.register(t, r); res.code() != 200 {
+		t.Errorf("the new password: got %v, want 200", res)
+	}
+	change(map[string]any{"username": "ann", "password": "an0ther-pa55"}, false)
+	if res := w.register(t, r); res.code() != 403 {
+		t.Errorf("disabled: got %v, want 403", res)
 	}
 }

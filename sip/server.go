@@ -60,6 +60,9 @@ type Store interface {
 	InterruptQuickCalls(ctx context.Context, replica string, before, old time.Time) error
 	// SaveNotification inserts n, or updates the one with its ID; it fills an empty ID.
 	SaveNotification(ctx context.Context, n *models.Notification) error
+	// BeginNotification is SaveNotification of one with an ID that is saved again
+	// soon. It does not wait; failures are told then.
+	BeginNotification(ctx context.Context, n *models.Notification)
 	// SettleNotifications ends those without outcome that replica made before a
 	// time, and any that were made before old.
 	SettleNotifications(ctx context.Context, replica string, before, old time.Time, reason string) error

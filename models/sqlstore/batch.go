@@ -2,82 +2,101 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	maxBatch     = 200 // rows written at once
-	batchTimeout = 10 * time.Second
+	maxBatch         = 200  // requests carried out at once
+	maxNotifications = 1000 // of those: so many have often come to their outcome before they are written first
+	batchTimeout     = 10 * time.Second
 )
 
-// A batch writes rows of many callers with one commit: while one write runs,
-// what comes in waits for the next. Nobody waits longer than for two writes, and
-// alone for none. A caller hears of success after the commit that holds its row.
-type batch[T any] struct {
-	write func(context.Context, []T) error
+// A batch carries out requests of many callers at once: with one query, or with
+// one commit. While one run is under way, what comes in waits for the next.
+// Nobody waits longer than for two runs, and alone for none. What a run reads is
+// never older than any of its requests, and an answer comes after its commit.
+type batch[Q, A any] struct {
+	max int                                     // requests of one run
+	do  func(context.Context, []Q) ([]A, error) // an answer for each of them, in their order
 
 	mu      sync.Mutex
-	writing bool
-	waiting []entry[T]
+	running bool
+	waiting []request[Q, A]
 }
 
-type entry[T any] struct {
-	row  T
-	done chan error
+type request[Q, A any] struct {
+	what    Q
+	done    chan result[A]
+	givenUp func() error // not nil when nobody waits any more
 }
 
-// add returns when the row is written, or when ctx ends; it may be written then
-// all the same.
-func (b *batch[T]) add(ctx context.Context, row T) error {
-	e := entry[T]{row, make(chan error, 1)}
+type result[A any] struct {
+	answer A
+	err    error
+}
+
+func newBatch[Q, A any](most int, do func(context.Context, []Q) ([]A, error)) *batch[Q, A] {
+	return &batch[Q, A]{max: most, do: do}
+}
+
+// ask returns when the request is carried out, or when ctx ends; if that is under
+// way then, it is carried out all the same.
+func (b *batch[Q, A]) ask(ctx context.Context, what Q) (A, error) {
+	select {
+	case r := <-b.put(ctx, what):
+		return r.answer, r.err
+	case <-ctx.Done():
+		var none A
+		return none, ctx.Err()
+	}
+}
+
+// put returns at once. Requests are carried out in the order in which they were put.
+func (b *batch[Q, A]) put(ctx context.Context, what Q) <-chan result[A] {
+	r := request[Q, A]{what, make(chan result[A], 1), ctx.Err}
 	b.mu.Lock()
-	b.waiting = append(b.waiting, e)
-	first := !b.writing
-	b.writing = true
+	b.waiting = append(b.waiting, r)
+	first := !b.running
+	b.running = true
 	b.mu.Unlock()
 	if first {
 		go b.run(context.WithoutCancel(ctx))
 	}
-	select {
-	case err := <-e.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return r.done
 }
 
-// run writes until nobody waits.
-func (b *batch[T]) run(ctx context.Context) {
+// run works until nobody waits.
+func (b *batch[Q, A]) run(ctx context.Context) {
 	for {
 		b.mu.Lock()
-		n := min(len(b.waiting), maxBatch)
-		entries := b.waiting[:n:n]
+		b.waiting = slices.DeleteFunc(b.waiting, func(r request[Q, A]) bool { return r.givenUp() != nil })
+		n := min(len(b.waiting), b.max)
+		requests := b.waiting[:n:n]
 		b.waiting = b.waiting[n:]
-		b.writing = n > 0
+		b.running = n > 0
 		b.mu.Unlock()
 		if n == 0 {
 			return
 		}
-		b.flush(ctx, entries)
+		b.answer(ctx, requests)
 	}
 }
 
-// flush writes entries at once; when that fails, one by one, so that nobody
-// suffers for the row of another.
-func (b *batch[T]) flush(ctx context.Context, entries []entry[T]) {
+func (b *batch[Q, A]) answer(ctx context.Context, requests []request[Q, A]) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	rows := make([]T, len(entries))
-	for i, e := range entries {
-		rows[i] = e.row
+	all := make([]Q, len(requests))
+	for i, r := range requests {
+		all[i] = r.what
 	}
-	err := b.write(ctx, rows)
-	for _, e := range entries {
-		if err != nil && len(entries) > 1 {
-			e.done <- b.write(ctx, []T{e.row})
+	answers, err := b.do(ctx, all)
+	for i, r := range requests {
+		if err != nil {
+			r.done <- result[A]{err: err}
 		} else {
-			e.done <- err
+			r.done <- result[A]{answer: answers[i]}
 		}
 	}
 }

@@ -9,54 +9,65 @@ import (
 	"testing"
 )
 
-// What comes in while a write runs is written together; a row that cannot be
-// written spoils no other.
+// What comes in while a run is under way is carried out together, in its order.
 func TestBatch(t *testing.T) {
-	bad := errors.New("bad row")
+	down := errors.New("down")
 	started, release := make(chan struct{}), make(chan struct{})
-	var writes [][]int
+	var runs [][]int
 	var once sync.Once
-	b := batch[int]{write: func(_ context.Context, rows []int) error {
+	b := newBatch(10, func(_ context.Context, numbers []int) ([]int, error) {
 		once.Do(func() {
 			close(started)
 			<-release
 		})
-		writes = append(writes, slices.Sorted(slices.Values(rows)))
-		if slices.Contains(rows, 3) {
-			return bad
+		runs = append(runs, numbers)
+		squares := make([]int, len(numbers))
+		for i, n := range numbers {
+			squares[i] = n * n
 		}
-		return nil
-	}}
+		if numbers[0] == 5 {
+			return nil, down
+		}
+		return squares, nil
+	})
 	var group sync.WaitGroup
-	add := func(row int, want error) {
+	ask := func(n int) {
 		group.Go(func() {
-			if err := b.add(t.Context(), row); !errors.Is(err, want) {
-				t.Errorf("row %d: got %v, want %v", row, err, want)
+			if got, err := b.ask(t.Context(), n); got != n*n || err != nil {
+				t.Errorf("%d: got %d, %v", n, got, err)
 			}
 		})
 	}
-	add(1, nil)
+	ask(1)
 	<-started
-	for row := 2; row <= 4; row++ {
-		add(row, map[int]error{3: bad}[row])
-	}
-	for {
-		b.mu.Lock()
-		waiting := len(b.waiting)
-		b.mu.Unlock()
-		if waiting == 3 {
-			break
+	for n := 2; n <= 4; n++ {
+		ask(n)
+		for {
+			b.mu.Lock()
+			waiting := len(b.waiting)
+			b.mu.Unlock()
+			if waiting == n-1 {
+				break
+			}
+			runtime.Gosched()
 		}
-		runtime.Gosched()
 	}
 	close(release)
 	group.Wait()
-	if len(writes) != 5 || !slices.Equal(writes[0], []int{1}) || !slices.Equal(writes[1], []int{2, 3, 4}) {
-		t.Errorf("got writes %v, want 1, then 2 to 4 at once, then each of them", writes)
+	if len(runs) != 2 || !slices.Equal(runs[0], []int{1}) || !slices.Equal(runs[1], []int{2, 3, 4}) {
+		t.Errorf("got runs %v, want 1, then 2 to 4 at once", runs)
+	}
+	if _, err := b.ask(t.Context(), 5); !errors.Is(err, down) {
+		t.Errorf("a run that fails: got %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.add(ended, 5); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := b.ask(ended, 6); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: got %v", err)
+	}
+	ask(7)
+	group.Wait()
+	if last := runs[len(runs)-1]; !slices.Equal(last, []int{7}) {
+		t.Errorf("got %v, want nothing done for who has given up", last)
 	}
 }

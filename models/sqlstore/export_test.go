@@ -32,3 +32,11 @@ func (s *Store) Hold(ctx context.Context, work func()) error {
 		return nil
 	})
 }
+
+// HoldDevice keeps other writers of a device waiting until work is done.
+func (s *Store) HoldDevice(ctx context.Context, deviceID string, work func()) error {
+	return s.transaction(ctx, "hold a device", func(tx *gorm.DB) error {
+		defer work()
+		return s.lockDevice(tx, deviceID)
+	})
+}

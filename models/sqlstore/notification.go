@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -41,7 +43,19 @@ func (syncItemRow) TableName() string { return "sync_items" }
 // fills the ID when empty.
 func (s *Store) SaveNotification(ctx context.Context, n *models.Notification) error {
 	n.ID = cmp.Or(n.ID, models.NewID())
-	row := syncItemRow{
+	failed, err := s.notifications.ask(ctx, newSyncItemRow(n))
+	return storeErr("save notification", cmp.Or(err, failed))
+}
+
+// BeginNotification is SaveNotification of one with an ID that is saved again
+// soon. It does not wait: what is stored in the end is what is saved last, and
+// whether storage fails is told then.
+func (s *Store) BeginNotification(ctx context.Context, n *models.Notification) {
+	s.notifications.put(ctx, newSyncItemRow(n))
+}
+
+func newSyncItemRow(n *models.Notification) syncItemRow {
+	return syncItemRow{
 		ID:          n.ID,
 		JobID:       optional(n.JobID),
 		AccountID:   n.AccountID,
@@ -59,10 +73,26 @@ func (s *Store) SaveNotification(ctx context.Context, n *models.Notification) er
 		Finished:    optionalMillis(n.Finished),
 		WatchUntil:  optionalMillis(n.WatchUntil),
 	}
-	return storeErr("save notification", s.notifications.add(ctx, row))
 }
 
-func (s *Store) saveNotifications(ctx context.Context, rows []syncItemRow) error {
+// saveNotifications writes rows at once; when that fails, one by one, so that
+// none suffers for another. Of those with one id only the last counts.
+func (s *Store) saveNotifications(ctx context.Context, rows []syncItemRow) ([]error, error) {
+	last := map[string]syncItemRow{}
+	for _, row := range rows {
+		last[row.ID] = row
+	}
+	failed := make([]error, len(rows))
+	if s.writeNotifications(ctx, slices.Collect(maps.Values(last))) == nil {
+		return failed, nil
+	}
+	for i, row := range rows {
+		failed[i] = s.writeNotifications(ctx, []syncItemRow{row})
+	}
+	return failed, nil
+}
+
+func (s *Store) writeNotifications(ctx context.Context, rows []syncItemRow) error {
 	return s.writer.WithContext(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "id"}},
 		DoUpdates: clause.AssignmentColumns([]string{

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/maypok86/otter/v2"
+
 	"dialtone/models"
 )
 
@@ -18,7 +20,7 @@ type phoneRow struct {
 
 // phoneQuery reads everything about a phone at once, and nothing that its
 // documents say again. A dangling owner, or one of another account, counts as none.
-var phoneQuery = fmt.Sprintf(`SELECT %s, %s, %s FROM devices d
+var phoneQuery = fmt.Sprintf(`SELECT %s, d.sip_username AS d_sip_username, d.realm AS d_realm, %s, %s FROM devices d
 	JOIN accounts a ON a.id = d.account_id
 	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
 	prefixed("d", "account_id", "first_contact_until"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
@@ -38,25 +40,23 @@ func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, 
 	return s.withLines(ctx, func() (*models.Phone, error) { return s.takePhone(ctx, "phone by MAC", "d.mac = ?", mac.String()) })
 }
 
-// PhoneByAOR finds the phone that registers as username in realm, both
-// compared without case.
-func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
-	return s.takePhone(ctx, "phone by AOR", "d.sip_username = ? AND d.realm = ?",
-		sipUsername(username), strings.ToLower(realm))
-}
-
-// PhoneByIP finds the phone that is known by the address it sends from.
+// PhoneByIP finds the phone that is known by the address it sends from. While
+// there is none at all, the first one is found a second after it was stored.
 func (s *Store) PhoneByIP(ctx context.Context, source netip.Addr) (*models.Phone, error) {
 	const op = "phone by address"
-	var id string // nearly always none: the short question is asked for every REGISTER
-	found := s.db.WithContext(ctx).Raw("SELECT id FROM devices WHERE sip_ip = ?", source.Unmap().String()).Scan(&id)
-	if found.Error != nil {
-		return nil, storeErr(op, found.Error)
+	some, err := s.someAddress.Get(ctx, struct{}{}, otter.LoaderFunc[struct{}, bool](s.hasAddress))
+	if err != nil {
+		return nil, storeErr(op, err)
 	}
-	if found.RowsAffected == 0 {
+	if !some {
 		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
 	}
-	return s.takePhone(ctx, op, "d.id = ? AND d.sip_ip = ?", id, source.Unmap().String())
+	return s.takePhone(ctx, op, "d.sip_ip = ?", source.Unmap().String())
+}
+
+// hasAddress reports whether any device is known by its address.
+func (s *Store) hasAddress(ctx context.Context, _ struct{}) (bool, error) {
+	return exists(s.db.WithContext(ctx).Model(&deviceRow{}).Where("sip_ip IS NOT NULL"))
 }
 
 // PhoneByUsername finds the phone of an account by its SIP username, compared

@@ -1,17 +1,20 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
-	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -67,89 +70,144 @@ func (s *Store) ReplicaBindings(ctx context.Context, replica, transport string, 
 	return convert(rows, binding)
 }
 
+// A bindingChange decides what remains of a device's live bindings.
+type bindingChange struct {
+	deviceID string
+	change   func(live []models.Binding) ([]models.Binding, error)
+}
+
+// errHeld means that a device is being written by somebody else, or is none.
+var errHeld = errors.New("device not available at once")
+
 // UpdateBindings lets change decide, from a device's live bindings, which ones
 // it has from now on; change may be called more than once. Updates of one device
-// run one after the other. An error of change is passed through and nothing is
-// written. A device that does not exist is ErrNotFound.
+// run one after the other; those that come together share a commit. An error of
+// change is passed through and nothing is written. A device that does not exist
+// is ErrNotFound.
 func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func(live []models.Binding) ([]models.Binding, error)) error {
-	if done, err := s.updateOneBinding(ctx, deviceID, change); done || err != nil {
-		return storeErr("update bindings", err)
+	one := bindingChange{deviceID, change}
+	refused, err := s.bindingChanges.ask(ctx, one)
+	if err != nil || errors.Is(refused, errHeld) { // err may be about somebody else's binding
+		refused, err = s.changeOneDevice(ctx, one)
 	}
-	return s.transaction(ctx, "update bindings", func(tx *gorm.DB) error {
-		if err := s.lockDevice(tx, deviceID); err != nil {
-			return err
-		}
-		live, err := s.bindings(s.locking(tx), deviceID) // updateOneBinding locks no device
-		if err != nil {
-			return err
-		}
-		remaining, err := change(live)
-		if err != nil {
-			return err
-		}
-		return replaceBindings(tx, deviceID, remaining)
-	})
+	return storeErr("update bindings", cmp.Or(err, refused))
 }
 
-// updateOneBinding is UpdateBindings in what nearly every REGISTER asks for, which
-// one statement can do: a phone's first binding (unless it may be about to replace
-// another, RFC 5626), or another expiry of one that it has. The statement checks that nothing has changed since the bindings were read.
-// It is false, and nothing is written, for all else: the transaction then decides.
-func (s *Store) updateOneBinding(ctx context.Context, deviceID string, change func([]models.Binding) ([]models.Binding, error)) (bool, error) {
-	live, err := s.bindings(s.db.WithContext(ctx), deviceID)
+// changeManyDevices leaves out the devices that somebody else is writing: nobody
+// else's phone waits for them.
+func (s *Store) changeManyDevices(ctx context.Context, changes []bindingChange) ([]error, error) {
+	return s.changeBindings(ctx, clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}, errHeld, changes)
+}
+
+// changeOneDevice waits for the device.
+func (s *Store) changeOneDevice(ctx context.Context, change bindingChange) (refused, err error) {
+	verdicts, err := s.changeBindings(ctx, clause.Locking{Strength: "UPDATE"}, gorm.ErrRecordNotFound, []bindingChange{change})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	remaining, err := change(slices.Clone(live))
-	if err != nil || len(remaining) == 0 {
-		return false, nil //nolint:nilerr // whether it is one, the transaction says
-	}
-	db := s.writer.WithContext(ctx)
-	var written *gorm.DB
-	if len(live) == 0 && len(remaining) == 1 && remaining[0].RegID == 0 {
-		written = s.insertBinding(db, newRegistrationRow(deviceID, remaining[0]))
-	} else if old, renewed, ok := onlyRenewal(live, remaining); ok {
-		row := newRegistrationRow(deviceID, renewed)
-		written = where(db, old).Select("*").Omit("device_id", "binding_key").Updates(&row)
-	} else {
-		return false, nil
-	}
-	if written.Error != nil && (isDuplicate(written.Error) || isWriteConflict(written.Error) || isBusy(written.Error)) {
-		return false, nil // somebody else was quicker
-	}
-	return written.RowsAffected == 1, written.Error
+	return verdicts[0], nil
 }
 
-// onlyRenewal finds the one binding that differs between two lists, when it is
-// the same contact's.
-func onlyRenewal(live, remaining []models.Binding) (old, renewed models.Binding, ok bool) {
-	if len(live) != len(remaining) {
-		return old, renewed, false
+// changeBindings carries out changes in one transaction. Each gets its own
+// verdict; absent is that of a device which the lock does not give.
+func (s *Store) changeBindings(ctx context.Context, lock clause.Locking, absent error, changes []bindingChange) ([]error, error) {
+	verdicts := make([]error, len(changes))
+	ids := make([]string, len(changes))
+	for i, c := range changes {
+		ids[i] = c.deviceID
 	}
-	for i := range live {
-		switch {
-		case bindingKey(live[i]) != bindingKey(remaining[i]):
-			return old, renewed, false
-		case reflect.DeepEqual(live[i], remaining[i]):
-		case ok:
-			return old, renewed, false
-		default:
-			old, renewed, ok = live[i], remaining[i], true
+	err := s.transaction(ctx, "update bindings", func(tx *gorm.DB) error {
+		devices, err := s.lockDevices(tx, lock, ids)
+		if err != nil {
+			return err
+		}
+		before, live, err := s.bindingsOf(tx, devices)
+		if err != nil {
+			return err
+		}
+		for i, c := range changes {
+			verdicts[i] = absent
+			if slices.Contains(devices, c.deviceID) {
+				live[c.deviceID], verdicts[i] = c.decide(live[c.deviceID])
+			}
+		}
+		return replaceBindings(tx, before, live)
+	})
+	return verdicts, err
+}
+
+// lockDevices makes other updates of the devices wait for this transaction, and
+// returns those that it got, in ascending order.
+func (s *Store) lockDevices(tx *gorm.DB, lock clause.Locking, ids []string) ([]string, error) {
+	if s.dialect == dialectMySQL {
+		tx = tx.Clauses(lock)
+	}
+	var devices []string
+	err := tx.Model(&deviceRow{}).Where("id IN ?", ids).Order("id").Pluck("id", &devices).Error
+	return devices, err
+}
+
+// bindingsOf reads the live bindings of devices, each one's newest first, and
+// their rows.
+func (s *Store) bindingsOf(tx *gorm.DB, devices []string) ([]registrationRow, map[string][]models.Binding, error) {
+	var rows []registrationRow
+	err := tx.Where("device_id IN ? AND expires > ?", devices, millis(s.now())).Order("modified DESC, binding_key").Find(&rows).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	live := map[string][]models.Binding{}
+	for _, row := range rows {
+		b, err := binding(row)
+		if err != nil {
+			return nil, nil, err
+		}
+		live[row.DeviceID] = append(live[row.DeviceID], b)
+	}
+	return rows, live, nil
+}
+
+// decide returns what remains, which are the bindings as they are when the
+// change is refused. A change that panics spoils no other.
+func (c bindingChange) decide(live []models.Binding) (remaining []models.Binding, refused error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			remaining, refused = live, fmt.Errorf("change of bindings: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	remaining, err := c.change(slices.Clone(live))
+	if err != nil {
+		return live, err
+	}
+	return remaining, nil
+}
+
+// replaceBindings writes what is new or changed, and removes what does not
+// remain.
+func replaceBindings(tx *gorm.DB, before []registrationRow, remaining map[string][]models.Binding) error {
+	type key struct{ device, binding string }
+	old := map[key]registrationRow{}
+	for _, row := range before {
+		old[key{row.DeviceID, row.BindingKey}] = row
+	}
+	var written []registrationRow
+	for _, device := range slices.Sorted(maps.Keys(remaining)) {
+		for _, b := range remaining[device] {
+			row := newRegistrationRow(device, b)
+			if old[key{device, row.BindingKey}] != row {
+				written = append(written, row)
+			}
+			delete(old, key{device, row.BindingKey})
 		}
 	}
-	return old, renewed, ok
-}
-
-// insertBinding adds a binding while its device exists.
-func (s *Store) insertBinding(db *gorm.DB, row registrationRow) *gorm.DB {
-	query := `INSERT INTO registrations (device_id, binding_key, account_id, aor, contact, instance, reg_id, path,
-		received, transport, replica, call_id, cseq, user_agent, expires, modified)
-		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE id = ?`
-	if s.dialect == dialectMySQL {
-		query += " FOR UPDATE"
+	for gone := range old {
+		if err := tx.Where("device_id = ? AND binding_key = ?", gone.device, gone.binding).Delete(&registrationRow{}).Error; err != nil {
+			return err
+		}
 	}
-	return db.Exec(query, row.BindingKey, row.AccountID, row.AOR, row.Contact, row.Instance, row.RegID, row.Path,
-		row.Received, row.Transport, row.Replica, row.CallID, row.CSeq, row.UserAgent, row.Expires, row.Modified, row.DeviceID)
+	if len(written) == 0 {
+		return nil
+	}
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&written).Error // an expired one may be there still
 }
 
 // where finds a binding that nobody has renewed since it was read.
@@ -178,20 +236,6 @@ func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) err
 	})
 }
 
-func replaceBindings(tx *gorm.DB, deviceID string, remaining []models.Binding) error {
-	if err := tx.Where("device_id = ?", deviceID).Delete(&registrationRow{}).Error; err != nil {
-		return err
-	}
-	if len(remaining) == 0 {
-		return nil
-	}
-	rows := make([]registrationRow, len(remaining))
-	for i, b := range remaining {
-		rows[i] = newRegistrationRow(deviceID, b)
-	}
-	return tx.Create(&rows).Error
-}
-
 // RegisteredDevices lists the ids of an account's devices that have a live
 // binding, in ascending order.
 func (s *Store) RegisteredDevices(ctx context.Context, accountID string) ([]string, error) {
@@ -213,7 +257,7 @@ func (s *Store) Registrations(ctx context.Context, accountID, after string, limi
 		if err != nil || len(ids) == 0 {
 			return nil, storeErr("registrations", err)
 		}
-		list, err := s.registrations(db, ids, now)
+		list, err := s.registrations(db, ids)
 		if err != nil || len(list) > 0 {
 			return list, storeErr("registrations", err)
 		}
@@ -223,26 +267,18 @@ func (s *Store) Registrations(ctx context.Context, accountID, after string, limi
 
 // registrations reads the named devices with their live bindings, by ascending
 // id; ids that name none are left out.
-func (s *Store) registrations(db *gorm.DB, ids []string, now int64) ([]models.Registration, error) {
+func (s *Store) registrations(db *gorm.DB, ids []string) ([]models.Registration, error) {
 	var devices []deviceRow
 	if err := db.Where("id IN ?", ids).Order("id").Find(&devices).Error; err != nil {
 		return nil, err
 	}
-	var rows []registrationRow
-	if err := db.Where("device_id IN ? AND expires > ?", ids, now).Order("modified DESC, binding_key").Find(&rows).Error; err != nil {
+	_, live, err := s.bindingsOf(db, ids)
+	if err != nil {
 		return nil, err
-	}
-	byDevice := map[string][]models.Binding{}
-	for _, row := range rows {
-		b, err := binding(row)
-		if err != nil {
-			return nil, err
-		}
-		byDevice[b.DeviceID] = append(byDevice[b.DeviceID], b)
 	}
 	return convert(devices, func(row deviceRow) (models.Registration, error) {
 		d, err := s.device(row)
-		return models.Registration{Device: d, Bindings: byDevice[row.ID]}, err
+		return models.Registration{Device: d, Bindings: live[row.ID]}, err
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
+	"github.com/maypok86/otter/v2"
 	"github.com/sethvargo/go-retry"
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/sqlite"
@@ -38,7 +39,13 @@ type Store struct {
 	sealer  Sealer
 	now     func() time.Time
 
-	notifications batch[syncItemRow]
+	notifications  *batch[syncItemRow, error]
+	bindingChanges *batch[bindingChange, error]
+	phoneRows      *batch[aor, *phoneRow]
+	phoneVersions  *batch[string, phoneVersion] // by the device's id
+
+	phones      *otter.Cache[aor, knownPhone]
+	someAddress *otter.Cache[struct{}, bool]
 }
 
 // Open connects to the database that url names: "sqlite:PATH" or
@@ -54,8 +61,11 @@ func Open(url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
-	s.notifications.write = s.saveNotifications
+	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now, phones: newKnownPhones(), someAddress: newSomeAddress()}
+	s.notifications = newBatch(maxNotifications, s.saveNotifications)
+	s.bindingChanges = newBatch(maxBatch, s.changeManyDevices)
+	s.phoneRows = newBatch(maxBatch, s.readPhones)
+	s.phoneVersions = newBatch(maxBatch, s.readVersions)
 	if target.dialect == dialectSQLite {
 		if s.writer, err = target.open(1); err != nil {
 			return nil, errors.Join(err, closePool(db))
@@ -201,13 +211,6 @@ func takenField(err error) string {
 		}
 	}
 	return ""
-}
-
-func isDuplicate(err error) bool {
-	var my *driver.MySQLError
-	var li *lite.Error
-	return errors.As(err, &my) && my.Number == mysqlDuplicate ||
-		errors.As(err, &li) && (li.Code() == litecode.SQLITE_CONSTRAINT_UNIQUE || li.Code() == litecode.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 func isWriteConflict(err error) bool {

@@ -308,8 +308,16 @@ func TestSecretsAreSealed(t *testing.T) {
 func TestPhoneByIP(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		one := newAccount(t, s, "one.example.com")
+		if _, err := s.PhoneByIP(t.Context(), netip.MustParseAddr("192.0.2.1")); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("without devices: got %v, want ErrNotFound", err)
+		}
 		door := createDevice(t, s, one.ID, `{"name":"door","sip":{"username":"door","method":"ip","ip":"192.0.2.1"}}`)
 		createDevice(t, s, one.ID, `{"name":"a","sip":{"username":"ann","ip":"192.0.2.2"}}`)
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			if _, err := s.PhoneByIP(t.Context(), netip.MustParseAddr("192.0.2.1")); err == nil {
+				break // the first device with an address is not found at once
+			}
+		}
 		for _, source := range []string{"192.0.2.1", "::ffff:192.0.2.1"} {
 			p, err := s.PhoneByIP(t.Context(), netip.MustParseAddr(source))
 			if err != nil || p.Device.ID != door.ID || p.Account.ID != one.ID {
@@ -803,6 +811,196 @@ func TestFirstBindingsTogether(t *testing.T) {
 	})
 }
 
+// Changes of bindings that share a commit do not share their fate.
+func TestBindingChangesTogether(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		refused := errors.New("refused")
+		const phones = 60
+		var group sync.WaitGroup
+		oversized := createDevice(t, s, a.ID, `{"name":"y"}`)
+		group.Go(func() {
+			_ = s.UpdateBindings(t.Context(), oversized.ID, func([]models.Binding) ([]models.Binding, error) { // a column of MySQL is too small
+				return []models.Binding{{DeviceID: oversized.ID, Contact: "sip:" + strings.Repeat("x", 2000), Received: netip.MustParseAddrPort("192.0.2.1:5060")}}, nil
+			})
+		})
+		for i := range phones {
+			d := createDevice(t, s, a.ID, fmt.Sprintf(`{"name":"x","sip":{"username":"u%d"}}`, i))
+			if i%3 == 2 {
+				if err := s.DeleteDevice(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			group.Go(func() {
+				err := s.UpdateBindings(t.Context(), d.ID, func([]models.Binding) ([]models.Binding, error) {
+					switch i % 6 {
+					case 1:
+						return nil, refused
+					case 4:
+						panic("a bug")
+					}
+					return []models.Binding{{
+						AccountID: a.ID, DeviceID: d.ID, Contact: "sip:" + d.ID, Received: netip.MustParseAddrPort("192.0.2.1:5060"),
+						Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+					}}, nil
+				})
+				switch {
+				case i%3 == 0 && err != nil, i%6 == 1 && !errors.Is(err, refused), i%6 == 4 && err == nil, i%3 == 2 && !errors.Is(err, models.ErrNotFound):
+					t.Errorf("phone %d: got %v", i, err)
+				}
+			})
+		}
+		group.Wait()
+		if ids, err := s.RegisteredDevices(t.Context(), a.ID); err != nil || len(ids) != phones/3 {
+			t.Errorf("got %d registered devices, %v, want %d", len(ids), err, phones/3)
+		}
+	})
+}
+
+// Where the database locks single devices, a phone whose device is being written
+// keeps no other waiting.
+func TestBindingOfHeldDevice(t *testing.T) {
+	s := sqlstoretest.NewMySQL(t)
+	a := newAccount(t, s, "acme.example.com")
+	held, free := createDevice(t, s, a.ID, `{"name":"x"}`), createDevice(t, s, a.ID, `{"name":"y"}`)
+	register := func(d *models.Device) error {
+		return s.UpdateBindings(t.Context(), d.ID, func([]models.Binding) ([]models.Binding, error) {
+			return []models.Binding{{
+				AccountID: a.ID, DeviceID: d.ID, Contact: "sip:" + d.ID, Received: netip.MustParseAddrPort("192.0.2.1:5060"),
+				Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+			}}, nil
+		})
+	}
+	waited := make(chan error, 1)
+	err := s.HoldDevice(t.Context(), held.ID, func() {
+		go func() { waited <- register(held) }()
+		for range 20 {
+			if err := register(free); err != nil {
+				t.Errorf("free device: %v", err)
+			}
+		}
+		select {
+		case err := <-waited:
+			t.Errorf("held device: got %v, want it to wait", err)
+		default:
+		}
+	})
+	if err := errors.Join(err, <-waited); err != nil {
+		t.Error(err)
+	}
+	if ids, err := s.RegisteredDevices(t.Context(), a.ID); err != nil || len(ids) != 2 {
+		t.Errorf("got registered devices %v, %v, want both", ids, err)
+	}
+}
+
+// What one server remembers of a phone is worth nothing after another has changed
+// what the phone is read from.
+func TestPhoneByAORIsFresh(t *testing.T) {
+	urls := map[string]string{
+		"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "d.db"),
+		"mysql":  sqlstoretest.MySQLDatabase(t),
+	}
+	for name, url := range urls {
+		t.Run(name, func(t *testing.T) {
+			s, other := sqlstoretest.Replicas(t, url)
+			a := newAccount(t, s, "acme.example.com")
+			ann := createUser(t, s, a.ID, `{"first_name":"Ann"}`)
+			d := createDevice(t, s, a.ID, `{"name":"x","owner_id":"`+ann.ID+`","sip":{"username":"ann","password":"first"}}`)
+			look := func(realm string) string {
+				t.Helper()
+				p, err := s.PhoneByAOR(t.Context(), "ann", realm)
+				if errors.Is(err, models.ErrNotFound) {
+					return "none"
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprintf("%s enabled=%t owner=%t", p.Device.SIP.Password.Reveal(), p.Enabled(), p.Owner != nil)
+			}
+			saveDevice := func(raw string) error {
+				next := newDevice(t, a.ID, raw)
+				next.Meta, next.HTTPPassword = d.Meta, d.HTTPPassword
+				err := other.SaveDevice(t.Context(), d, next)
+				d = next
+				return err
+			}
+			saveAccount := func(raw string) error {
+				next := *a
+				setDocument(t, &next, raw)
+				err := other.SaveAccount(t.Context(), a, &next)
+				a = &next
+				return err
+			}
+			saveOwner := func(raw string) error {
+				next := *ann
+				setDocument(t, &next, raw)
+				err := other.SaveUser(t.Context(), ann, &next)
+				ann = &next
+				return err
+			}
+			const document = `{"name":"x","owner_id":"%s","enabled":%t,"sip":{"username":"ann","password":%q}}`
+			steps := []struct {
+				name   string
+				change func() error
+				want   string
+			}{
+				{"as it was made", func() error { return nil }, "first enabled=true owner=true"},
+				{"another password", func() error { return saveDevice(fmt.Sprintf(document, ann.ID, true, "second")) }, "second enabled=true owner=true"},
+				{"disabled", func() error { return saveDevice(fmt.Sprintf(document, ann.ID, false, "second")) }, "second enabled=false owner=true"},
+				{"enabled", func() error { return saveDevice(fmt.Sprintf(document, ann.ID, true, "second")) }, "second enabled=true owner=true"},
+				{"owner disabled", func() error { return saveOwner(`{"first_name":"Ann","enabled":false}`) }, "second enabled=false owner=true"},
+				{"owner deleted", func() error { return other.DeleteUser(t.Context(), ann) }, "second enabled=true owner=false"},
+				{"account disabled", func() error { return saveAccount(`{"name":"Acme","realm":"acme.example.com","enabled":false}`) }, "second enabled=false owner=false"},
+				{"account in another realm", func() error { return saveAccount(`{"name":"Acme","realm":"moved.example.com"}`) }, "none"},
+				{"account back", func() error { return saveAccount(`{"name":"Acme","realm":"acme.example.com"}`) }, "second enabled=true owner=false"},
+				{"deleted", func() error { return other.DeleteDevice(t.Context(), d) }, "none"},
+				{"made again", func() error {
+					createDevice(t, other, a.ID, `{"name":"y","sip":{"username":"ann","password":"third"}}`)
+					return nil
+				}, "third enabled=true owner=false"},
+			}
+			for _, step := range steps {
+				if err := step.change(); err != nil {
+					t.Fatalf("%s: %v", step.name, err)
+				}
+				for range 2 { // read, and remembered
+					if got := look("acme.example.com"); got != step.want {
+						t.Errorf("%s: got %s, want %s", step.name, got, step.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A notification that begins is stored without waiting; what is saved after it
+// counts.
+func TestBeginNotification(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		device := models.NewID()
+		for i := range 20 {
+			n := &models.Notification{ID: models.NewID(), DeviceID: device, State: models.NotifyQueued, Created: time.Now().Add(-time.Duration(i) * time.Second)}
+			s.BeginNotification(t.Context(), n)
+			if i == 0 {
+				continue // this one comes no further
+			}
+			n.State = models.NotifyAccepted
+			if err := s.SaveNotification(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := s.Notifications(t.Context(), device, 100)
+		if err != nil || len(list) != 20 {
+			t.Fatalf("got %d notifications, %v, want 20", len(list), err)
+		}
+		for i, n := range list {
+			if want := map[bool]string{true: models.NotifyQueued, false: models.NotifyAccepted}[i == 0]; n.State != want {
+				t.Errorf("notification %d: got %s, want %s", i, n.State, want)
+			}
+		}
+	})
+}
+
 func TestTokensFetchesNotifications(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		ctx := t.Context()
@@ -1124,4 +1322,11 @@ func TestMobileNumbersAndHotdeskIDs(t *testing.T) {
 			t.Errorf("same hotdesk id: got %v, want hotdesk.id taken", err)
 		}
 	})
+}
+
+func setDocument(t *testing.T, d interface{ SetDocument(models.Document) error }, raw string) {
+	t.Helper()
+	if err := d.SetDocument(document(t, raw)); err != nil {
+		t.Fatal(err)
+	}
 }

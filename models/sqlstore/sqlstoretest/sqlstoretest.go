@@ -26,6 +26,27 @@ func New(t testing.TB) *sqlstore.Store {
 // after the test.
 func Open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
+	return open(t, url, newKeys(t))
+}
+
+// Replicas opens the database at url twice, as two servers do that share it.
+func Replicas(t testing.TB, url string) (one, other *sqlstore.Store) {
+	t.Helper()
+	keys := newKeys(t)
+	return open(t, url, keys), open(t, url, keys)
+}
+
+func newKeys(t testing.TB) sqlstore.Sealer {
+	t.Helper()
+	keys, err := keyset.Create(filepath.Join(t.TempDir(), "keyset"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func open(t testing.TB, url string, keys sqlstore.Sealer) *sqlstore.Store {
+	t.Helper()
 	store, err := sqlstore.Open(url)
 	if err != nil {
 		t.Fatal(err)
@@ -35,10 +56,6 @@ func Open(t testing.TB, url string) *sqlstore.Store {
 			t.Errorf("close store: %v", err)
 		}
 	})
-	keys, err := keyset.Create(filepath.Join(t.TempDir(), "keyset"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	store.Use(keys)
 	if _, err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
