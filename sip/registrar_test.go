@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -724,5 +726,37 @@ func TestPasswordChangedElsewhere(t *testing.T) {
 	change(map[string]any{"username": "ann", "password": "an0ther-pa55"}, false)
 	if res := w.register(t, r); res.code() != 403 {
 		t.Errorf("disabled: got %v, want 403", res)
+	}
+}
+
+// The bound on contacts holds for those that register at the same moment.
+func TestTooManyContactsAtOnce(t *testing.T) {
+	o := open(t, nil)
+	ann := o.ann(t)
+	var phones sync.WaitGroup
+	var taken, refused atomic.Int32
+	for i := range 30 {
+		w := o.udp(t)
+		r := register{callID: fmt.Sprintf("at-once-%d", i), cseq: 1, contact: []string{fmt.Sprintf("<sip:a@10.0.0.%d>", i+1)}}
+		w.send(t, r.text(w, ""))
+		credentials := r.answer(t, w.read(t))
+		r.cseq = 2
+		phones.Go(func() {
+			if _, err := io.WriteString(w, r.text(w, credentials)); err != nil {
+				t.Error(err)
+			}
+			switch res, err := w.tryRead(patience); {
+			case err != nil:
+				t.Error(err)
+			case res.code() == 200:
+				taken.Add(1)
+			case res.code() == 403:
+				refused.Add(1)
+			}
+		})
+	}
+	phones.Wait()
+	if got := len(o.bindings(t, ann)); got != 10 || taken.Load() != 10 || refused.Load() != 20 {
+		t.Errorf("30 at once: %d taken, %d refused, %d stored, want 10, 20 and 10", taken.Load(), refused.Load(), got)
 	}
 }
