@@ -34,7 +34,9 @@ bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to 
 	scripts/test-deps
 	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
 
-torture: ## RFC 4475's messages, and 100,000 malformed or half-open SIP requests
+torture: ## hundreds of kill -9, a Galera cluster of three nodes; RFC 4475's messages, and 100,000 malformed or half-open SIP requests
+	scripts/test-deps galera
+	scripts/with-mariadb $(GO) test -timeout 2h -count 1 -v -run 'TestCrashLoop|TestReplicas|TestGalera' ./cmd/dialtone -args -kills 200 -galera
 	TORTURE=1 CGO_ENABLED=1 $(GO) test -race ./sip -run 'Torture|NothingLeaks' -count 1
 
 fuzz: ## every fuzz target for FUZZ_TIME

@@ -73,10 +73,20 @@ type process struct {
 // start runs `dialtone serve` in dir on free ports until the test ends.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	args = append([]string{
+	return startCommand(t, dialtone(t, dir, serveArgs(args...)...))
+}
+
+// serveArgs are those of a server on free ports.
+func serveArgs(args ...string) []string {
+	return append([]string{
 		"serve", "--api.addr", "127.0.0.1:0", "--phones.addr", "127.0.0.1:0", "--sip.addr", "127.0.0.1:0", "--log.format", "json",
 	}, args...)
-	p := &process{Cmd: dialtone(t, dir, args...), log: &logBuffer{}, done: make(chan struct{})}
+}
+
+// startCommand runs a server until the test ends.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, log: &logBuffer{}, done: make(chan struct{})}
 	p.run(t)
 	p.sip = p.listener(t, "sip-tcp") // the last to be bound, at the same port as UDP
 	p.api, p.phones = "http://"+p.listener(t, "api"), "http://"+p.listener(t, "phones")
@@ -211,6 +221,10 @@ type reply struct {
 
 // ask sends one request; paths below the account start without a slash.
 func (a *admin) ask(ctx context.Context, method, path string, body io.Reader) (reply, error) {
+	return a.send(ctx, method, path, "application/json", body)
+}
+
+func (a *admin) send(ctx context.Context, method, path, contentType string, body io.Reader) (reply, error) {
 	if !strings.HasPrefix(path, "/") {
 		path = "/v2/accounts/" + a.account + "/" + path
 	}
@@ -218,7 +232,7 @@ func (a *admin) ask(ctx context.Context, method, path string, body io.Reader) (r
 	if err != nil {
 		return reply{}, err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("X-Auth-Token", a.token)
 	if _, piped := body.(*io.PipeReader); piped {
 		req.Header.Set("Expect", "100-continue") // the body is sent once the server asks for it

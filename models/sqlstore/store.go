@@ -157,7 +157,7 @@ func storeErr(op string, err error) error {
 	if field := takenField(err); field != "" {
 		return fmt.Errorf("%s: %w", op, &models.TakenError{Field: field})
 	}
-	if isWriteConflict(err) {
+	if isDeadlock(err) {
 		return fmt.Errorf("%s: %w", op, models.ErrConflict)
 	}
 	return fmt.Errorf("%s: %w: %w", op, models.ErrUnavailable, err)
@@ -187,9 +187,10 @@ var uniqueFields = []struct{ mysql, sqlite, field string }{
 }
 
 const (
-	mysqlDuplicate   = 1062
-	mysqlLockTimeout = 1205
-	mysqlDeadlock    = 1213 // also a Galera certification conflict at commit
+	mysqlDuplicate       = 1062
+	mysqlUnknownVariable = 1193
+	mysqlLockTimeout     = 1205 // also a Galera node that does not catch up with the others
+	mysqlDeadlock        = 1213 // also a Galera certification conflict at commit
 )
 
 func takenField(err error) string {
@@ -216,6 +217,11 @@ func takenField(err error) string {
 func isWriteConflict(err error) bool {
 	var my *driver.MySQLError
 	return errors.As(err, &my) && (my.Number == mysqlDeadlock || my.Number == mysqlLockTimeout)
+}
+
+func isDeadlock(err error) bool {
+	var my *driver.MySQLError
+	return errors.As(err, &my) && my.Number == mysqlDeadlock
 }
 
 func isBusy(err error) bool {

@@ -2,7 +2,10 @@ package sqlstore
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -79,7 +82,7 @@ func (t target) pool() (*sql.DB, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w db.url: %w", models.ErrInvalid, err)
 		}
-		pool := sql.OpenDB(connector)
+		pool := sql.OpenDB(fresh{connector, t.config})
 		pool.SetConnMaxLifetime(5 * time.Minute)
 		return pool, nil
 	}
@@ -88,6 +91,31 @@ func (t target) pool() (*sql.DB, error) {
 		return nil, fmt.Errorf("database %s: %w", t.path, err)
 	}
 	return pool, nil
+}
+
+// fresh makes connections that read what was committed before, on any node: a
+// Galera cluster lets a node answer before it has applied what others have
+// committed, and a phone that was told to fetch would get the old file.
+// Elsewhere it makes no difference, or is unknown. The URL may say otherwise.
+type fresh struct {
+	driver.Connector
+	config *mysql.Config
+}
+
+const syncWait = "wsrep_sync_wait"
+
+// Connect makes a connection.
+func (f fresh) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := f.Connector.Connect(ctx)
+	if _, said := f.config.Params[syncWait]; err != nil || said {
+		return conn, err
+	}
+	_, err = conn.(driver.ExecerContext).ExecContext(ctx, "SET SESSION "+syncWait+" = 1", nil)
+	var refused *mysql.MySQLError
+	if err == nil || errors.As(err, &refused) && refused.Number == mysqlUnknownVariable {
+		return conn, nil
+	}
+	return nil, errors.Join(err, conn.Close())
 }
 
 // sqliteDSN names the file with the settings every connection needs: writers

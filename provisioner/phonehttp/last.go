@@ -40,6 +40,9 @@ func (v *visit) rendered(render func(context.Context) (provisioner.File, error),
 	}
 	v.Log.WarnContext(v.r.Context(), "last good file served", "file", v.want.Name, "account", v.account.ID, "remote", v.peer.source,
 		"age", v.Now().Sub(kept.At).Round(time.Second).String(), "err", err)
+	if v.Store.failed != nil {
+		v.w.Header().Set("Connection", "close") // a balancer may know a server that has its database
+	}
 	return kept.File, nil
 }
 

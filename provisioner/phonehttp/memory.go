@@ -17,10 +17,11 @@ const (
 	maxKnownAccounts = 10_000
 )
 
-// ordinaryPatience is how long the database may take before what it said last counts.
-// It is the same for what is known and for what is not, which strangers could
-// tell apart otherwise.
-const ordinaryPatience = 3 * time.Second
+// ordinaryPatience is how long the database may take before what it said last
+// counts: longer than a Galera cluster stands still when it loses a node, and
+// phones wait longer still. It is the same for what is known and for what is
+// not, which strangers could tell apart otherwise.
+const ordinaryPatience = 6 * time.Second
 
 // A memory is what the database said last of phones and of accounts, by their
 // path tokens. Whatever it said is disabled or gone is not in it.
