@@ -315,13 +315,13 @@ func TestJobStops(t *testing.T) {
 	eachDatabase(t, 30, func(f *fleet) {
 		f.obey = func(device string) string { f.fetch(device); return models.NotifyAccepted } // its registration is broken
 		percent := 20
-		j := f.job(models.SyncJob{Canary: 3, StopAbove: &percent, Patience: time.Second})
+		j := f.job(models.SyncJob{Canary: 3, StopAbove: &percent, Patience: 6 * time.Second})
 		f.serve("r1")
 		stopped, counts := f.until(j, models.SyncStopped)
 		if want := (models.SyncCounts{models.ItemMissing: 3, models.ItemPending: 27}); !cmp.Equal(counts, want) {
 			f.Errorf("got %v, want %v", counts, want)
 		}
-		if want := "3 of 3 phones did not come back within 1s: more than 20 %"; stopped.Reason != want {
+		if want := "3 of 3 phones did not come back within 6s: more than 20 %"; stopped.Reason != want {
 			f.Errorf("got %q, want %q", stopped.Reason, want)
 		}
 		f.mu.Lock()
@@ -347,7 +347,7 @@ func TestJobStopsAfterCanary(t *testing.T) {
 			return models.NotifyAccepted
 		}
 		percent := 50
-		j := f.job(models.SyncJob{Canary: 2, StopAbove: &percent, Patience: time.Second, Rate: 10})
+		j := f.job(models.SyncJob{Canary: 2, StopAbove: &percent, Patience: 2 * time.Second, Rate: 10})
 		f.serve("r1")
 		_, counts := f.until(j, models.SyncStopped)
 		if counts[models.ItemReturned] != 2 || counts[models.ItemMissing] < 8 || counts[models.ItemPending] == 0 {
