@@ -1,10 +1,11 @@
 GO            ?= go
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LINT_VERSION  := v2.15.0
+VULN_VERSION  := v1.9.0
 LINT          := bin/golangci-lint-$(LINT_VERSION)
 FUZZ_TIME     ?= 20s
 
-.PHONY: build run demo test lint sync-fleet bench torture fuzz golden cover clean
+.PHONY: build run demo test lint vuln sync-fleet bench torture fuzz golden cover clean
 
 build: ## the program, without cgo, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
@@ -26,6 +27,9 @@ $(LINT):
 	mkdir -p bin
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
+
+vuln: ## known vulnerabilities in what the program calls, from Go's public database
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) ./...
 
 sync-fleet: build ## 20,000 phones, a bulk job, and kill -9 in the middle: each phone is told once
 	scripts/sync-fleet $(FLEET)
