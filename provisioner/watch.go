@@ -9,14 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/fsnotify/fsnotify"
-)
-
-const (
-	watchDebounce = 150 * time.Millisecond // after the last of a burst of changes
-	watchPoll     = 15 * time.Second       // where the system reports no changes
+	"dialtone/internal/watch"
 )
 
 // A Watcher reloads an operator's template folder whenever it changes.
@@ -25,9 +19,9 @@ type Watcher struct {
 	base    fs.FS
 	dir     string
 	log     *slog.Logger
-	seen    string            // signature of what was loaded last, well or not
-	refused bool              // that was not well
-	notify  *fsnotify.Watcher // nil: the system reports no changes
+	seen    string // signature of what was loaded last, well or not
+	refused bool   // that was not well
+	changes *watch.Watcher
 }
 
 // NewWatcher makes a watcher of dir, which lies over base.
@@ -45,35 +39,9 @@ func (w *Watcher) concerns(file string) bool {
 // Run reloads until ctx ends. A broken edit is logged with file, line and
 // reason, and the last good version keeps serving.
 func (w *Watcher) Run(ctx context.Context) error {
-	var changes <-chan fsnotify.Event
-	var failures <-chan error
-	if notify, err := fsnotify.NewWatcher(); err != nil {
-		w.log.WarnContext(ctx, "template folder is polled", "dir", w.dir, "err", err)
-	} else {
-		defer func() { _ = notify.Close() }()
-		w.notify, changes, failures = notify, notify.Events, notify.Errors
-	}
-	poll := time.NewTicker(watchPoll)
-	defer poll.Stop()
-	settled := time.NewTimer(0) // the first round catches what changed since the start
-	defer settled.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case change := <-changes:
-			if w.concerns(change.Name) {
-				settled.Reset(watchDebounce)
-			}
-		case err := <-failures:
-			w.log.WarnContext(ctx, "template folder", "dir", w.dir, "err", err)
-			settled.Reset(watchDebounce)
-		case <-settled.C:
-			w.check(ctx)
-		case <-poll.C:
-			w.check(ctx)
-		}
-	}
+	w.changes = watch.New(ctx, w.log)
+	w.changes.Run(ctx, w.concerns, func() { w.check(ctx) })
+	return nil
 }
 
 // check reloads if anything changed. Folders are watched before they are read,
@@ -100,14 +68,14 @@ func (w *Watcher) check(ctx context.Context) {
 // scan watches every folder and sums up names, sizes and times of the files.
 func (w *Watcher) scan(ctx context.Context) string {
 	var b strings.Builder
-	w.watch(ctx, filepath.Dir(w.dir)) // sees the folder itself replaced
+	w.changes.Add(ctx, filepath.Dir(w.dir)) // sees the folder itself replaced
 	_ = filepath.WalkDir(w.dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			_, _ = fmt.Fprintf(&b, "%s %v\n", file, err)
 			return nil
 		}
 		if entry.IsDir() {
-			w.watch(ctx, file)
+			w.changes.Add(ctx, file)
 			return nil
 		}
 		if info, err := os.Stat(file); err == nil {
@@ -116,16 +84,6 @@ func (w *Watcher) scan(ctx context.Context) string {
 		return nil
 	})
 	return b.String()
-}
-
-// watch asks to be told of changes in a folder; again does no harm.
-func (w *Watcher) watch(ctx context.Context, folder string) {
-	if w.notify == nil {
-		return
-	}
-	if err := w.notify.Add(folder); err != nil {
-		w.log.WarnContext(ctx, "template folder is polled", "dir", folder, "err", err)
-	}
 }
 
 // refuse logs every mistake of an edit.

@@ -90,8 +90,8 @@ func TestBaresip(t *testing.T) {
 	} {
 		transport := tt.transport
 		t.Run(tt.name, func(t *testing.T) {
-			cert, key, _ := certificate(t)
-			o := open(t, func(c *sip.Config) { c.TLSAddr, c.TLSCert, c.TLSKey = "127.0.0.1:0", cert, key })
+			cert, config, _ := certificate(t)
+			o := open(t, func(c *sip.Config) { c.TLSAddr, c.TLS = "127.0.0.1:0", config })
 			ann := o.ann(t)
 			addr := o.Addrs().UDP
 			if transport == "tls" {

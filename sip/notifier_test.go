@@ -110,8 +110,8 @@ func TestNotifyBody(t *testing.T) {
 }
 
 func TestNotifyOverStreams(t *testing.T) {
-	cert, key, pool := certificate(t)
-	o := open(t, func(c *sip.Config) { c.TLSAddr, c.TLSCert, c.TLSKey = "127.0.0.1:0", cert, key })
+	_, config, pool := certificate(t)
+	o := open(t, func(c *sip.Config) { c.TLSAddr, c.TLS = "127.0.0.1:0", config })
 	ann := o.ann(t)
 	for _, w := range []*wire{o.tcp(t), dialWire(t, "tls", o.Addrs().TLS, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})} {
 		t.Run(w.transport, func(t *testing.T) {
@@ -175,8 +175,9 @@ func TestConnectionLostWhileWaiting(t *testing.T) {
 	})
 }
 
-// certificate makes a self-signed certificate for 127.0.0.1.
-func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
+// certificate makes a self-signed certificate for 127.0.0.1: its file, what a
+// server needs, and what a client does.
+func certificate(t *testing.T) (file string, config *tls.Config, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -190,20 +191,15 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
+	file = filepath.Join(t.TempDir(), "cert.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	certFile, keyFile = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	for file, block := range map[string][]byte{certFile: certPEM, keyFile: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})} {
-		if err := os.WriteFile(file, block, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(certPEM)
-	return certFile, keyFile, pool
+	pool.AppendCertsFromPEM(text)
+	config = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	return file, config, pool
 }
 
 func TestNotifyChallenged(t *testing.T) {
@@ -559,7 +555,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = taken.Close() })
 	addr := taken.Addr().String()
-	cert, key, _ := certificate(t)
+	_, config, _ := certificate(t)
 	o := open(t, nil)
 	tests := []struct {
 		name string
@@ -568,10 +564,9 @@ func TestListenErrors(t *testing.T) {
 	}{
 		{"TCP", sip.Config{Addr: addr}, "sip-tcp cannot listen on " + addr + ": bind: address already in use"},
 		{"UDP", sip.Config{Addr: o.Addrs().UDP.String()}, "sip-udp cannot listen on " + o.Addrs().UDP.String() + ": bind: address already in use"},
-		{"TLS", sip.Config{TLSAddr: addr, TLSCert: cert, TLSKey: key}, "sip-tls cannot listen on " + addr + ": bind: address already in use"},
+		{"TLS", sip.Config{TLSAddr: addr, TLS: config}, "sip-tls cannot listen on " + addr + ": bind: address already in use"},
 		{"no port", sip.Config{Addr: "127.0.0.1"}, "invalid sip address: address 127.0.0.1: missing port in address"},
-		{"no key", sip.Config{TLSAddr: addr}, "invalid sip configuration: TLS on " + addr + " needs a certificate and a key file"},
-		{"no such certificate", sip.Config{TLSAddr: addr, TLSCert: "/none", TLSKey: "/none"}, "sip-tls certificate: open /none: no such file or directory"},
+		{"no certificate", sip.Config{TLSAddr: addr}, "invalid sip configuration: TLS on " + addr + " needs a certificate"},
 		{"proxy", sip.Config{Proxy: "a b"}, `sip proxy "a b": invalid URI: stray characters`},
 		{"sender without password", sip.Config{Sender: sip.Credentials{Username: "a"}}, `invalid sip configuration: a sender's username and password go together`},
 		{"sender without proxy", sip.Config{Sender: sip.Credentials{Username: "a", Password: "b"}}, `invalid sip configuration: a sender's credentials are for a proxy, and there is none`},

@@ -6,6 +6,7 @@ package sip
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,8 +81,7 @@ type Guard interface {
 type Config struct {
 	Addr          string          // host:port for UDP and TCP, the same port for both; "" = off
 	TLSAddr       string          // host:port for TLS; "" = off
-	TLSCert       string          // PEM file, needed with TLSAddr
-	TLSKey        string          // PEM file, needed with TLSAddr
+	TLS           *tls.Config     // needed with TLSAddr
 	Proxy         string          // host[:port][;transport=udp|tcp|tls]: where every NOTIFY goes; "" = to the phones' own bindings
 	Sender        Credentials     // what Proxy's challenge (407) to a NOTIFY is answered with; no username = the device's own
 	Replica       string          // this server's name, kept with bindings whose connection it holds
@@ -125,8 +125,8 @@ type Server struct {
 
 // check refuses what does not go together.
 func (cfg *Config) check() error {
-	if cfg.TLSAddr != "" && (cfg.TLSCert == "" || cfg.TLSKey == "") {
-		return fmt.Errorf("%w sip configuration: TLS on %s needs a certificate and a key file", models.ErrInvalid, cfg.TLSAddr)
+	if cfg.TLSAddr != "" && cfg.TLS == nil {
+		return fmt.Errorf("%w sip configuration: TLS on %s needs a certificate", models.ErrInvalid, cfg.TLSAddr)
 	}
 	if len(cfg.NonceKey) == 0 {
 		return fmt.Errorf("%w sip configuration: no nonce key", models.ErrInvalid)

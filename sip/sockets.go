@@ -106,16 +106,12 @@ func (s *sockets) tryPair(ctx context.Context, host, port string) error {
 }
 
 func (s *sockets) openTLS(ctx context.Context, cfg Config) error {
-	cert, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
-	if err != nil {
-		return fmt.Errorf("sip-tls certificate: %w", err)
-	}
 	var config net.ListenConfig
 	tcp, err := config.Listen(ctx, "tcp", cfg.TLSAddr)
 	if err != nil {
 		return bindError("sip-tls", cfg.TLSAddr, err)
 	}
-	s.tls = s.streams(tcp, transportTLS, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	s.tls = s.streams(tcp, transportTLS, cfg.TLS)
 	return nil
 }
 

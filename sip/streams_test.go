@@ -16,9 +16,9 @@ import (
 // securely opens a server with TLS and gives the way to connect to it.
 func securely(t *testing.T, change func(*sip.Config)) (*office, func() *wire) {
 	t.Helper()
-	cert, key, pool := certificate(t)
+	_, config, pool := certificate(t)
 	o := open(t, func(c *sip.Config) {
-		c.TLSAddr, c.TLSCert, c.TLSKey = "127.0.0.1:0", cert, key
+		c.TLSAddr, c.TLS = "127.0.0.1:0", config
 		if change != nil {
 			change(c)
 		}

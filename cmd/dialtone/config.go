@@ -44,7 +44,9 @@ type Config struct {
 		Migrate bool   `koanf:"migrate"`
 	} `koanf:"db"`
 	API struct {
-		Addr string `koanf:"addr"`
+		Addr    string `koanf:"addr"`
+		TLSCert string `koanf:"tls_cert"`
+		TLSKey  string `koanf:"tls_key"`
 	} `koanf:"api"`
 	Phones struct {
 		Addr    string `koanf:"addr"`
@@ -121,10 +123,12 @@ var settings = []setting{
 	{"db.url", "sqlite:dialtone.db", "database: sqlite:PATH or mysql://user:pass@host:port/name"},
 	{"db.migrate", "true", "apply pending migrations at start"},
 	{"api.addr", "127.0.0.1:8000", "REST API, /docs, /openapi.yaml, /healthz, /readyz"},
+	{"api.tls_cert", "", "certificate chains (PEM files, comma-separated) of the REST API, which then speaks HTTPS; empty = HTTP"},
+	{"api.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.addr", ":8080", "HTTP for phones; empty = off"},
 	{"phones.tls_addr", "", "HTTPS for phones; empty = off"},
-	{"phones.tls_cert", "", "certificate chain (PEM file) of the TLS listeners"},
-	{"phones.tls_key", "", "its private key (PEM file)"},
+	{"phones.tls_cert", "", "certificate chains (PEM files, comma-separated: ECDSA and RSA) of phones.tls_addr and sip.tls_addr"},
+	{"phones.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
 	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
 	{"phones.cache_bytes", "268435456", "bytes of rendered files kept in memory"},
@@ -269,8 +273,8 @@ func (c Config) check(k *koanf.Koanf) error {
 			}
 		}
 	}
-	if (c.Phones.TLSAddr != "" || c.SIP.TLSAddr != "") && (c.Phones.TLSCert == "" || c.Phones.TLSKey == "") {
-		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr and sip.tls_addr")
+	if err := c.checkCertificates(); err != nil {
+		return err
 	}
 	if c.Phones.URL != "" {
 		u, err := url.Parse(c.Phones.URL)
@@ -340,10 +344,7 @@ func (c Config) exempt() ([]netip.Prefix, error) { return networks("limits.exemp
 // networks reads a list of networks.
 func networks(key, list string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
-	for part := range strings.SplitSeq(list, ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
+	for _, part := range items(list) {
 		network, err := netip.ParsePrefix(part)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q is no network like 192.0.2.0/24", key, part)
@@ -374,10 +375,7 @@ func (c Config) checkPnP() error {
 // decoys is the MACs of phones.decoys.
 func (c Config) decoys() ([]models.MAC, error) {
 	var macs []models.MAC
-	for part := range strings.SplitSeq(c.Phones.Decoys, ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
+	for _, part := range items(c.Phones.Decoys) {
 		mac, err := models.ParseMAC(part)
 		if err != nil {
 			return nil, fmt.Errorf("phones.decoys: %w", err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dialtone/api"
+	"dialtone/internal/certs"
 	"dialtone/internal/limit"
 	"dialtone/internal/mail"
 	"dialtone/models"
@@ -72,6 +73,14 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		return fmt.Errorf("assets.dir: %w", err)
 	}
 	defer func() { _ = assets.Close() }()
+	phoneCerts, err := loadCertificates("phones", c.Phones.TLSCert, c.Phones.TLSKey, log)
+	if err != nil {
+		return err
+	}
+	apiCerts, err := loadCertificates("api", c.API.TLSCert, c.API.TLSKey, log)
+	if err != nil {
+		return err
+	}
 	clientCAs, err := loadClientCAs(c.Phones.ClientCADir, catalog)
 	if err != nil {
 		return fmt.Errorf("phones.client_ca_dir: %w", err)
@@ -94,7 +103,8 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		outlive = append(outlive, inBackground(ctx, mails.Run))
 	}
 	s := &server{
-		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, clientCAs: clientCAs, recorder: recorder, later: later, mails: mails,
+		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
+		phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs,
 	}
 	err = s.run(ctx)
 	for _, b := range outlive {
@@ -113,7 +123,9 @@ type server struct {
 	catalog  *provisioner.Catalog
 	assets   *phonehttp.Assets // nil = none
 
-	clientCAs *phonehttp.ClientCAs // nil = none
+	phoneCerts *certs.Files         // of HTTPS and SIP; nil = none
+	apiCerts   *certs.Files         // nil = none
+	clientCAs  *phonehttp.ClientCAs // nil = none
 
 	recorder *phonehttp.Recorder
 	later    *jobs
@@ -148,6 +160,14 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
 	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
+	for _, certificates := range []*certs.Files{s.phoneCerts, s.apiCerts} {
+		if certificates != nil {
+			g.Go(func() error { return certificates.Run(ctx) })
+		}
+	}
+	if s.clientCAs != nil {
+		g.Go(func() error { return s.clientCAs.Run(ctx, s.log) })
+	}
 	if dir := s.Templates.Dir; dir != "" {
 		g.Go(func() error { return provisioner.NewWatcher(s.files, templates.FS, dir, s.log).Run(ctx) })
 	}
@@ -178,7 +198,7 @@ func (s *server) listen(ctx context.Context) error {
 		return err
 	}
 	s.sip, err = sip.New(sip.Config{
-		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLSCert: s.Phones.TLSCert, TLSKey: s.Phones.TLSKey, Proxy: s.SIP.Proxy,
+		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLS: overTLS(s.phoneCerts), Proxy: s.SIP.Proxy,
 		Sender:  sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
 		PingEvery: ping, MaxConnections: connections, Exempt: exempt,
@@ -187,7 +207,7 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.web, err = listenWeb(ctx, s.Config, s.clientCAs, s.log); err != nil {
+	if s.web, err = s.listenWeb(ctx); err != nil {
 		return err
 	}
 	if err := s.sip.Listen(ctx); err != nil {
@@ -290,15 +310,16 @@ func (s *server) quickCall(ctx context.Context, c api.QuickCall) (func(context.C
 type web struct{ api, phones, phonesTLS net.Listener }
 
 // listenWeb binds the HTTP listeners. An address in use is one clear error.
-func listenWeb(ctx context.Context, c Config, clientCAs *phonehttp.ClientCAs, log *slog.Logger) (*web, error) {
+func (s *server) listenWeb(ctx context.Context) (*web, error) {
 	w := &web{}
 	listeners := []struct {
 		key, service, addr string
+		secure             *tls.Config // nil: without TLS
 		into               *net.Listener
 	}{
-		{"api.addr", "api", c.API.Addr, &w.api},
-		{"phones.addr", "phones", c.Phones.Addr, &w.phones},
-		{"phones.tls_addr", "phones-tls", c.Phones.TLSAddr, &w.phonesTLS},
+		{"api.addr", "api", s.API.Addr, overTLS(s.apiCerts, http1), &w.api},
+		{"phones.addr", "phones", s.Phones.Addr, nil, &w.phones},
+		{"phones.tls_addr", "phones-tls", s.Phones.TLSAddr, s.phonesTLS(), &w.phonesTLS},
 	}
 	for _, l := range listeners {
 		if l.addr == "" {
@@ -309,19 +330,10 @@ func listenWeb(ctx context.Context, c Config, clientCAs *phonehttp.ClientCAs, lo
 			w.close()
 			return nil, fmt.Errorf("%s: %w", l.key, err)
 		}
-		log.InfoContext(ctx, "listening", "service", l.service, "addr", (*l.into).Addr().String())
-	}
-	if w.phonesTLS != nil {
-		certificate, err := tls.LoadX509KeyPair(c.Phones.TLSCert, c.Phones.TLSKey)
-		if err != nil {
-			w.close()
-			return nil, fmt.Errorf("phones.tls_cert and phones.tls_key: %w", err)
+		s.log.InfoContext(ctx, "listening", "service", l.service, "addr", (*l.into).Addr().String())
+		if l.secure != nil {
+			*l.into = tls.NewListener(*l.into, l.secure)
 		}
-		config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-		if clientCAs != nil { // which brand's a certificate has to be is known when it is known what is asked for
-			config.ClientAuth, config.ClientCAs = tls.RequestClientCert, clientCAs.All()
-		}
-		w.phonesTLS = tls.NewListener(w.phonesTLS, config)
 	}
 	return w, nil
 }
@@ -353,7 +365,10 @@ func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHea
 	}
 	work, cancelWork := lingering(ctx, workTimeout)
 	defer cancelWork()
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	server := &http.Server{
+		Protocols:         &protocols,
 		BaseContext:       func(net.Listener) context.Context { return work },
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
