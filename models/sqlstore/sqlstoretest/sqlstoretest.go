@@ -4,9 +4,11 @@ package sqlstoretest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql" // for MySQLDatabase
@@ -19,8 +21,38 @@ import (
 // New opens a migrated store on a SQLite file of the test's own, with a keyset.
 func New(t testing.TB) *sqlstore.Store {
 	t.Helper()
-	return Open(t, "sqlite:"+filepath.Join(t.TempDir(), "dialtone.db"))
+	file, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "dialtone.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Open(t, "sqlite:"+path)
 }
+
+// migratedFile is an empty database whose schema is up to date: the migrations
+// take longer than most tests.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "dialtone-schema")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "dialtone.db")
+	store, err := sqlstore.Open("sqlite:" + path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := store.Migrate(context.Background()); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if err := store.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // Open opens the database at url, brings its schema up to date and closes it
 // after the test.
@@ -66,7 +98,64 @@ func open(t testing.TB, url string, keys sqlstore.Sealer) *sqlstore.Store {
 // NewMySQL opens a migrated store on a new MySQL database of the test's own.
 func NewMySQL(t testing.TB) *sqlstore.Store {
 	t.Helper()
-	return Open(t, MySQLDatabase(t))
+	url := MySQLDatabase(t)
+	schema.Lock()
+	defer schema.Unlock()
+	if schema.statements != nil {
+		execute(t, url, schema.statements...)
+		return Open(t, url)
+	}
+	store := Open(t, url)
+	schema.statements = schemaOf(t, url)
+	return store
+}
+
+// schema makes an empty database whose schema is up to date, once one was
+// migrated: the migrations take longer than most tests.
+var schema struct {
+	sync.Mutex
+	statements []string
+}
+
+// schemaOf reads the statements that make the tables of a database, and goose's
+// list of the migrations that made them.
+func schemaOf(t testing.TB, url string) []string {
+	t.Helper()
+	pool := connect(t, url)
+	defer func() { _ = pool.Close() }()
+	var statements []string
+	for _, table := range column(t, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()") {
+		var name, create string
+		if err := pool.QueryRowContext(context.Background(), "SHOW CREATE TABLE "+table).Scan(&name, &create); err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, create)
+	}
+	for _, version := range column(t, pool, "SELECT version_id FROM goose_db_version ORDER BY id") {
+		statements = append(statements, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ("+version+", 1)")
+	}
+	return statements
+}
+
+func column(t testing.TB, pool *sql.DB, query string) []string {
+	t.Helper()
+	rows, err := pool.QueryContext(context.Background(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var values []string
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, value)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
 
 // MySQLDatabase creates an empty database on the server that
@@ -79,18 +168,29 @@ func MySQLDatabase(t testing.TB) string {
 		t.Fatal("TEST_MYSQL names no MySQL server (user:pass@host:port): `make test` starts one, or start your own")
 	}
 	name := "dialtone_" + models.NewID()
-	admin := func(statement string) {
-		credentials, addr, _ := strings.Cut(server, "@")
-		pool, err := sql.Open("mysql", credentials+"@tcp("+addr+")/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = pool.Close() }()
+	execute(t, "mysql://"+server+"/", "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, "mysql://"+server+"/", "DROP DATABASE "+name) })
+	return "mysql://" + server + "/" + name
+}
+
+func execute(t testing.TB, url string, statements ...string) {
+	t.Helper()
+	pool := connect(t, url)
+	defer func() { _ = pool.Close() }()
+	for _, statement := range statements {
 		if _, err := pool.ExecContext(context.Background(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	admin("CREATE DATABASE " + name)
-	t.Cleanup(func() { admin("DROP DATABASE " + name) })
-	return "mysql://" + server + "/" + name
+}
+
+func connect(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	server, database, _ := strings.Cut(strings.TrimPrefix(url, "mysql://"), "/")
+	credentials, addr, _ := strings.Cut(server, "@")
+	pool, err := sql.Open("mysql", credentials+"@tcp("+addr+")/"+database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
 }
