@@ -179,6 +179,8 @@ func faultOf(err error) *faultError {
 		return &faultError{name: "parse_error", data: detail{"message": "the document cannot be read"}}
 	case errors.Is(err, models.ErrDescendants):
 		return &faultError{name: "account_has_descendants", data: detail{"message": "the account has accounts below it: delete those first"}}
+	case errors.Is(err, models.ErrStillNeeded):
+		return &faultError{name: "datastore_conflict", data: detail{"message": "phones still need the secret before this one: wait for them, or shut them out with overlap_hours 0"}}
 	case errors.Is(err, models.ErrConflict), errors.Is(err, models.ErrTaken):
 		return &faultError{name: "datastore_conflict", data: detail{"message": "conflicting documents"}}
 	case errors.Is(err, models.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -27,6 +27,10 @@ func TestRotations(t *testing.T) {
 	if password.at("username") != "001565aabb01" || len(password.at("password").(string)) != 32 || password.at("old_good_until") != "2026-11-30T12:00:00Z" {
 		t.Errorf("password: got %s", password.body)
 	}
+	b.do("PUT", device+"/http_password", "").fails(http.StatusConflict, "datastore_conflict") // as a client would that got no answer
+	if again := b.do("PUT", device+"/http_password", `{"data":{"overlap_hours":0}}`).want(http.StatusCreated); again.at("old_good_until") != nil {
+		t.Errorf("without overlap: got %s", again.body)
+	}
 	for _, entry := range b.do("GET", "/v2/accounts/"+b.master.ID+"/audit", "").list()[:2] {
 		if _, isThere := entry.(map[string]any)["changes"]; !isThere {
 			t.Errorf("audit: got %v", entry)

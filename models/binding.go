@@ -93,8 +93,8 @@ type Fetch struct {
 	Exposed   bool   // secrets were sent in the clear: counted, not kept
 
 	// While what they replaced is still good, see the store's rotations; not kept.
-	WithToken       string // hash of the account's path token, when the device's own file was fetched with that
-	WithNewPassword bool   // it was fetched with the device's new HTTP password
+	WithToken    string // hash of the account's path token, when the device's own file was fetched with that
+	WithPassword string // hash of the device's HTTP password, likewise
 
 	Duration time.Duration
 	At       time.Time

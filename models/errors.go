@@ -14,6 +14,7 @@ var (
 	ErrDescendants = errors.New("other accounts are below it")
 	ErrQuota       = errors.New("more than may be kept")
 	ErrBusy        = errors.New("too much is under way")
+	ErrStillNeeded = errors.New("phones still need the secret before this one")
 )
 
 // A TakenError says that a value which must be unique belongs to another

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -17,6 +18,8 @@ const behind = `d.account_id = accounts.id AND d.mac IS NOT NULL AND d.enabled A
 // RotatePathToken gives the account that old is another path token, unless that
 // is no longer what is stored: ErrConflict. The old token lets phones in until
 // each of them has been seen with the new one, and at most until the given time.
+// One token is remembered: while phones need the one before, it is
+// ErrStillNeeded, unless the time given is over.
 func (s *Store) RotatePathToken(ctx context.Context, old *models.Account, until time.Time) (*models.Account, error) {
 	a := *old
 	a.PathToken, a.OldTokenUntil, a.Modified = models.NewToken(), until, s.now().UTC()
@@ -24,12 +27,18 @@ func (s *Store) RotatePathToken(ctx context.Context, old *models.Account, until 
 	if err != nil {
 		return nil, err
 	}
-	if until.After(s.now()) {
+	overlaps := until.After(s.now())
+	if overlaps {
 		row.OldPathTokenHash, row.OldPathTokenUntil = optional(old.PathToken.Hash()), millis(until)
 	}
 	row.Revision = nextRevision(old.Revision, row.Document)
 	a.Revision = row.Revision
 	err = s.transaction(ctx, "rotate path token", func(tx *gorm.DB) error {
+		if overlaps && old.OldTokenUntil.After(s.now()) {
+			if n, err := phonesBehind(tx, old.ID); err != nil || n > 0 {
+				return cmp.Or(err, models.ErrStillNeeded)
+			}
+		}
 		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash", "user_changes"); err != nil {
 			return err
 		}
@@ -41,20 +50,29 @@ func (s *Store) RotatePathToken(ctx context.Context, old *models.Account, until 
 // PhonesBehind counts the phones of an account for which its old path token is
 // still good.
 func (s *Store) PhonesBehind(ctx context.Context, accountID string) (int64, error) {
-	var n int64
-	err := s.db.WithContext(ctx).Raw("SELECT COUNT(*) FROM accounts JOIN devices d ON "+behind+
-		" WHERE accounts.id = ? AND old_path_token_hash IS NOT NULL", accountID).Scan(&n).Error
+	n, err := phonesBehind(s.db.WithContext(ctx), accountID)
 	return n, storeErr("phones behind", err)
+}
+
+func phonesBehind(db *gorm.DB, accountID string) (n int64, err error) {
+	err = db.Raw("SELECT COUNT(*) FROM accounts JOIN devices d ON "+behind+
+		" WHERE accounts.id = ? AND old_path_token_hash IS NOT NULL", accountID).Scan(&n).Error
+	return n, err
 }
 
 // RotateHTTPPassword gives the device that old is another HTTP password, unless
 // that is no longer what is stored: ErrConflict. The old password is good until
-// the phone has been seen with the new one, and at most until the given time.
+// the phone has been seen with the new one, and at most until the given time. One
+// password is remembered: while that before is good, it is ErrStillNeeded, unless
+// the time given is over.
 func (s *Store) RotateHTTPPassword(ctx context.Context, old *models.Device, until time.Time) (*models.Device, error) {
 	d := *old
 	d.HTTPPassword, d.Modified = models.NewToken(), s.now().UTC()
 	d.OldHTTPPassword, d.OldPasswordUntil = "", time.Time{}
 	if until.After(s.now()) {
+		if old.OldHTTPPassword != "" && old.OldPasswordUntil.After(s.now()) {
+			return nil, models.ErrStillNeeded
+		}
 		d.OldHTTPPassword, d.OldPasswordUntil = old.HTTPPassword, until.UTC().Truncate(time.Millisecond)
 	}
 	row, err := s.deviceRow(&d)
@@ -80,13 +98,13 @@ func (s *Store) RotateHTTPPassword(ctx context.Context, old *models.Device, unti
 // endOverlaps ends the overlap of rotations: of a password when its phone came
 // with the new one, of a path token when all did.
 func (s *Store) endOverlaps(tx *gorm.DB, fetches []models.Fetch) error {
-	byToken, withPassword := map[string][]string{}, map[string]bool{} // devices
+	byToken, byPassword := map[string][]string{}, map[[2]string]bool{} // devices
 	for _, f := range fetches {
 		if f.WithToken != "" {
 			byToken[f.WithToken] = append(byToken[f.WithToken], f.DeviceID)
 		}
-		if f.WithNewPassword {
-			withPassword[f.DeviceID] = true
+		if f.WithPassword != "" {
+			byPassword[[2]string{f.DeviceID, f.WithPassword}] = true
 		}
 	}
 	for token, devices := range byToken {
@@ -94,8 +112,8 @@ func (s *Store) endOverlaps(tx *gorm.DB, fetches []models.Fetch) error {
 			return err
 		}
 	}
-	for device := range withPassword {
-		if err := s.forgetOldPassword(tx, device); err != nil {
+	for came := range byPassword {
+		if err := s.forgetOldPassword(tx, came[0], came[1]); err != nil {
 			return err
 		}
 	}
@@ -112,17 +130,18 @@ func endTokenOverlap(tx *gorm.DB, token string, devices []string) error {
 		WHERE path_token_hash = ? AND old_path_token_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM devices d WHERE `+behind+`)`, token).Error
 }
 
-// forgetOldPassword ends the overlap of a device. What the document says stays,
-// so does its revision. Who writes the device at the same time is not disturbed:
-// the next fetch comes here again.
-func (s *Store) forgetOldPassword(tx *gorm.DB, id string) error {
+// forgetOldPassword ends the overlap of a device that came with the password of
+// this hash, if that is its password still. What the document says stays, so does
+// its revision. Who writes the device at the same time is not disturbed: the next
+// fetch comes here again.
+func (s *Store) forgetOldPassword(tx *gorm.DB, id, hash string) error {
 	var row deviceRow
 	result := tx.Where("id = ?", id).Limit(1).Find(&row)
 	if result.Error != nil || result.RowsAffected == 0 {
 		return result.Error
 	}
 	d, err := s.device(row)
-	if err != nil {
+	if err != nil || d.HTTPPassword.Hash() != hash {
 		return err
 	}
 	d.OldHTTPPassword, d.OldPasswordUntil = "", time.Time{}

@@ -49,6 +49,9 @@ func TestRotatePathToken(t *testing.T) {
 		if _, err := s.RotatePathToken(ctx, stale, time.Now().Add(time.Hour)); !errors.Is(err, models.ErrConflict) {
 			t.Errorf("of an account that has changed: got %v, want a conflict", err)
 		}
+		if _, err := s.RotatePathToken(ctx, rotated, time.Now().Add(time.Hour)); !errors.Is(err, models.ErrStillNeeded) {
+			t.Errorf("a second time while phones have the first token alone: got %v", err)
+		}
 		check("at first", a.PathToken, 2, true)
 		check("the new one", rotated.PathToken, 2, true)
 		came(one, rotated.PathToken.Hash())
@@ -62,6 +65,14 @@ func TestRotatePathToken(t *testing.T) {
 		came(two, rotated.PathToken.Hash())
 		check("when all have it", a.PathToken, 0, false)
 		check("the new one", rotated.PathToken, 0, true)
+		again, err := s.RotatePathToken(ctx, &next, time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RotatePathToken(ctx, again, time.Now()); err != nil {
+			t.Errorf("without overlap, whoever has what: got %v", err)
+		}
+		check("without overlap", again.PathToken, 0, false)
 	})
 }
 
@@ -90,11 +101,30 @@ func TestRotateHTTPPassword(t *testing.T) {
 		if got := read(); got.HTTPPassword != rotated.HTTPPassword || got.OldHTTPPassword != d.HTTPPassword || !got.OldPasswordUntil.Equal(rotated.OldPasswordUntil) {
 			t.Errorf("got another password, or another old one, good until %v", got.OldPasswordUntil)
 		}
-		if err := s.RecordFetches(ctx, []models.Fetch{{AccountID: a.ID, DeviceID: d.ID, File: "x.cfg", Method: "GET", Status: 200, At: time.Now(), WithNewPassword: true}}); err != nil {
-			t.Fatal(err)
+		if _, err := s.RotateHTTPPassword(ctx, rotated, time.Now().Add(time.Hour)); !errors.Is(err, models.ErrStillNeeded) {
+			t.Errorf("a second time while the phone has the first password alone: got %v", err)
 		}
+		came := func(with models.Secret) {
+			t.Helper()
+			f := models.Fetch{AccountID: a.ID, DeviceID: d.ID, File: "x.cfg", Method: "GET", Status: 200, At: time.Now(), WithPassword: with.Hash()}
+			if err := s.RecordFetches(ctx, []models.Fetch{f}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		came(rotated.HTTPPassword)
 		if got := read(); got.HTTPPassword != rotated.HTTPPassword || got.OldHTTPPassword != "" || got.Revision != rotated.Revision {
 			t.Error("the old password is still there, or more has changed")
+		}
+		again, err := s.RotateHTTPPassword(ctx, read(), time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		came(rotated.HTTPPassword) // before it was rotated again, and written down late
+		if got := read(); got.OldHTTPPassword != rotated.HTTPPassword {
+			t.Error("the password that the phone has was forgotten before it came with the new one")
+		}
+		if _, err := s.RotateHTTPPassword(ctx, again, time.Now()); err != nil {
+			t.Errorf("without overlap, whatever the phone has: got %v", err)
 		}
 	})
 }

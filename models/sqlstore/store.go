@@ -166,7 +166,7 @@ func storeErr(op string, err error) error {
 func isKind(err error) bool {
 	return errors.Is(err, models.ErrNotFound) || errors.Is(err, models.ErrInvalid) || errors.Is(err, models.ErrConflict) ||
 		errors.Is(err, models.ErrTaken) || errors.Is(err, models.ErrUnavailable) || errors.Is(err, models.ErrDescendants) ||
-		errors.Is(err, models.ErrQuota)
+		errors.Is(err, models.ErrQuota) || errors.Is(err, models.ErrStillNeeded)
 }
 
 // The document member behind each unique index, as MySQL ("index") and SQLite

@@ -54,7 +54,9 @@ func (v *visit) passwordClaim() (claim, error) {
 	case !phone.Account.Access.Password:
 		c.wrong = models.RefusedPasswordOff
 	default:
-		v.withNewPassword = verdict == digestauth.Right && phone.Device.OldHTTPPassword != ""
+		if verdict == digestauth.Right && phone.Device.OldHTTPPassword != "" {
+			v.withPassword = password.Hash()
+		}
 	}
 	return c, nil
 }

@@ -147,9 +147,9 @@ type visit struct {
 	untimed *http.Request                // r without the time limit, for what a slow line may take longer for
 	asset   bool                         // it is one of the operator's files
 
-	bootstrap       bool // it may have no more than a bootstrap file
-	withToken       bool // it came with the account's path token, and an older one is good, too
-	withNewPassword bool // it came with the device's password, and an older one is good, too
+	bootstrap    bool   // it may have no more than a bootstrap file
+	withToken    bool   // it came with the account's path token, and an older one is good, too
+	withPassword string // hash of the device's password, with which it came, and an older one is good, too
 
 	exposed  bool   // secrets went out in the clear
 	etag     string // of what was delivered or stored
@@ -405,7 +405,7 @@ func (v *visit) record() {
 		fetch.DeviceID = v.phone.Device.ID
 	}
 	if v.want.HasMAC && v.w.status < http.StatusBadRequest {
-		fetch.WithNewPassword = v.withNewPassword
+		fetch.WithPassword = v.withPassword
 		if v.withToken {
 			fetch.WithToken = v.account.PathToken.Hash()
 		}
