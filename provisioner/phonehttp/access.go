@@ -33,46 +33,61 @@ func (v *visit) admit(token models.Secret) error {
 	if claims, err = v.withoutStolen(claims); err != nil {
 		return err
 	}
-	refused := refusal{rule: models.RefusedNothing}
-	v.account = nil
-	for i, c := range claims {
-		rule := c.wrong
-		if rule == "" {
-			rule = v.objection(c, wanted, locked)
-		}
-		if rule == "" {
-			v.phone, v.account = c.asking(wanted), c.account
-			return nil
-		}
-		if i == 0 || c.wrong == "" {
-			refused.rule = rule
-		}
-		if c.wrong == "" {
-			v.account, v.phone = c.account, c.asking(wanted) // who asks is known
-		}
-	}
-	if locked {
-		v.account, v.phone = nil, nil
-	}
-	refused.phone, refused.account = whose(wanted, claims)
-	if v.Store.failed != nil {
+	rule := v.judge(wanted, claims, locked)
+	switch {
+	case rule == "":
+		v.countGuesses(claims, true)
+		return nil
+	case v.Store.failed != nil:
 		return v.unsure(claims)
-	}
-	if v.mayBegin(wanted, claims, locked) {
+	case v.mayBegin(wanted, claims, locked):
 		v.phone, v.account, v.bootstrap = wanted, wanted.Account, true
 		return nil
 	}
-	refused.challenge = token == "" || slices.ContainsFunc(claims, func(c claim) bool { return c.wrong == models.RefusedTokenOff })
-	refused.stale = slices.ContainsFunc(claims, func(c claim) bool { return c.wrong == models.RefusedStale })
-	v.count(&refused, wanted)
+	refused := refusal{
+		rule:      rule,
+		challenge: token == "" || wrongBy(claims, models.RefusedTokenOff),
+		stale:     wrongBy(claims, models.RefusedStale),
+	}
+	refused.phone, refused.account = whose(wanted, claims)
+	v.count(&refused, wanted, claims, locked)
 	return refused
+}
+
+// judge finds a claim that lets the request in, or the rule by which none does.
+// Who asks is known from then on, if one claim is right.
+func (v *visit) judge(wanted *models.Phone, claims []claim, locked bool) models.RefusalRule {
+	refused := models.RefusedNothing
+	v.account = nil
+	for i, c := range claims {
+		rule := c.wrong
+		if c.wrong == "" {
+			rule = v.objection(c, wanted, locked)
+			v.phone, v.account = c.asking(wanted), c.account
+		}
+		if rule == "" {
+			return ""
+		}
+		if i == 0 || c.wrong == "" {
+			refused = rule
+		}
+	}
+	if locked {
+		v.phone, v.account = nil, nil
+	}
+	return refused
+}
+
+// wrongBy reports whether one of the claims is wrong by a rule.
+func wrongBy(claims []claim, rule models.RefusalRule) bool {
+	return slices.ContainsFunc(claims, func(c claim) bool { return c.wrong == rule })
 }
 
 // unsure is the answer to who would not be let in, while the database does not
 // answer: nobody is told so then. What a phone has to do first is to prove who
 // it is.
 func (v *visit) unsure(claims []claim) error {
-	stale := slices.ContainsFunc(claims, func(c claim) bool { return c.wrong == models.RefusedStale })
+	stale := wrongBy(claims, models.RefusedStale)
 	if stale || onlyCertificates(claims) {
 		return refusal{rule: models.RefusedNothing, challenge: true, stale: stale}
 	}
@@ -251,32 +266,56 @@ func (r refusal) Error() string { return "refused: " + string(r.rule) }
 
 // count tells the guard of what nobody asks by mistake for long: wrong
 // credentials, and phones that do not exist.
-func (v *visit) count(refused *refusal, wanted *models.Phone) {
+func (v *visit) count(refused *refusal, wanted *models.Phone, claims []claim, locked bool) {
 	switch refused.rule {
 	case models.RefusedToken, models.RefusedHeader, models.RefusedPassword:
 		v.Guard.Fail(v.peer.source)
 	default:
+		v.countGuesses(claims, false)
 		if v.want.HasMAC && (wanted == nil || refused.rule == models.RefusedForeign) {
-			v.countMiss(refused)
+			v.countMiss(claims, locked)
 		}
 	}
 	if v.want.HasMAC && wanted == nil && v.isDecoy(refused.account) {
 		refused.rule = models.RefusedDecoy
 		v.Guard.Ban(v.peer.source)
-		v.Log.WarnContext(v.r.Context(), "a decoy was asked for: the source is locked out", "remote", v.peer.source, "mac", v.want.MAC.String())
+		if !locked {
+			v.Log.WarnContext(v.r.Context(), "a decoy was asked for: the source is locked out", "remote", v.peer.source, "mac", v.want.MAC.String())
+		}
+	}
+}
+
+// countGuesses counts wrong credentials beside what is right, or nearly: the
+// answer would tell whether they are. A phone that is let in may show what was
+// right once.
+func (v *visit) countGuesses(claims []claim, letIn bool) {
+	isGuess := func(c claim) bool {
+		switch c.wrong {
+		case models.RefusedToken:
+			return !letIn
+		case models.RefusedPassword:
+			return c.phone != nil && (!letIn || c.account.ID != v.account.ID)
+		}
+		return false
+	}
+	if v.Store.failed == nil && slices.ContainsFunc(claims, isGuess) {
+		v.Guard.Fail(v.peer.source)
 	}
 }
 
 // countMiss counts a MAC that no phone has, or another account's, once for a
-// source, and against the account whose token was used to look for it.
-func (v *visit) countMiss(refused *refusal) {
+// source, and against the account whose token was used to look for it, unless the
+// source is locked out, and the token gives it nothing.
+func (v *visit) countMiss(claims []claim, locked bool) {
 	first := v.Guard.Miss(v.peer.source, v.want.MAC.String())
-	if !first || refused.account == nil || v.misses.Spent(refused.account.ID) {
+	i := slices.IndexFunc(claims, func(c claim) bool { return c.byToken })
+	if !first || locked || i < 0 || v.misses.Spent(claims[i].account.ID) {
 		return
 	}
-	v.misses.Allow(refused.account.ID)
-	if v.misses.Spent(refused.account.ID) {
-		v.Log.WarnContext(v.r.Context(), "a path token is used to look for phones: sources that are new get nothing by it alone", "account", refused.account.ID)
+	account := claims[i].account.ID
+	v.misses.Allow(account)
+	if v.misses.Spent(account) {
+		v.Log.WarnContext(v.r.Context(), "a path token is used to look for phones: sources that are new get nothing by it alone", "account", account)
 	}
 }
 

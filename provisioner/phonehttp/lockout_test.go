@@ -1,6 +1,7 @@
 package phonehttp_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -158,15 +159,9 @@ func TestTooManyRequests(t *testing.T) {
 // A stolen token that many sources use to look for phones lets in no source that
 // is new: where phones have fetched before they go on doing so.
 func TestTokenUsedByManySources(t *testing.T) {
-	s := newSite(t)
-	handler := s.Config.Handler
-	get := func(source, file string) int {
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://phones.example.com"+s.token(file), nil)
-		req.RemoteAddr = source + ":1024"
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, req)
-		return w.Code
-	}
+	now := time.Now()
+	s := newSite(t, func(c *phonehttp.Config) { c.Now = func() time.Time { return now } }) // nothing is forgiven meanwhile
+	get := func(source, file string) int { return s.from(t, source, s.token(file)) }
 	if got := get("198.51.100.1", "001565aabbcc.cfg"); got != http.StatusOK {
 		t.Fatalf("from the office: got %d", got)
 	}
@@ -191,5 +186,108 @@ func TestTokenUsedByManySources(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "used to look for phones") {
 		t.Error("it is not in the log")
+	}
+}
+
+// from asks over TLS from an address; the header is of names and values.
+func (s *site) from(t *testing.T, source, path string, header ...string) int {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://phones.example.com"+path, nil)
+	req.RemoteAddr, req.RequestURI = source+":1024", path
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.Config.Handler.ServeHTTP(w, req)
+	return w.Code
+}
+
+// Nobody but who has a token can have it count for less: not a stranger who
+// knows a phone of the account, and not from one source that is locked out.
+func TestTokenSpentByNobodyElse(t *testing.T) {
+	unknown := func(i int) string { return fmt.Sprintf("00156500%04x.cfg", i) }
+	for name, scan := range map[string]func(s *site, i int){
+		"a stranger who names a phone": func(s *site, i int) {
+			s.from(t, fmt.Sprintf("203.0.113.%d", i/10), "/"+unknown(i),
+				"Authorization", `Digest username="001565aabbcc", realm="Dialtone", nonce="x", uri="/`+unknown(i)+`", response="x"`)
+		},
+		"one source with the token": func(s *site, i int) { s.from(t, "203.0.113.1", s.token(unknown(i))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			var all errgroup.Group
+			all.SetLimit(50)
+			for i := range 320 {
+				all.Go(func() error { scan(s, i); return nil })
+			}
+			_ = all.Wait()
+			if got := s.from(t, "198.51.100.1", s.token("001565aabbcc.cfg")); got != http.StatusOK {
+				t.Errorf("a phone at a new address: got %d, want 200", got)
+			}
+		})
+	}
+}
+
+// A password or token is guessed as seldom beside something that is right as
+// without it. Wrong ones of a phone that is let in are no guesses.
+func TestGuessesBesideWhatIsRight(t *testing.T) {
+	basic := func(user, password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+	}
+	tests := []struct {
+		name   string
+		path   func(s *site, other *models.Account) string
+		user   func(s *site) (name, password string)
+		guess  bool
+		status int
+	}{
+		{"a password, beside another account's token, for the phone's file",
+			func(_ *site, other *models.Account) string {
+				return "/p/" + other.PathToken.Reveal() + "/001565aabbcc.cfg"
+			},
+			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusNotFound},
+		{"a password, beside another account's token, for a common file",
+			func(_ *site, other *models.Account) string {
+				return "/p/" + other.PathToken.Reveal() + "/y000000000108.cfg"
+			},
+			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusOK},
+		{"a token, beside the password of another phone",
+			func(*site, *models.Account) string { return "/p/guess/001565aabbcc.cfg" },
+			func(s *site) (string, string) { return "0004f2aabbcc", s.polycom.HTTPPassword.Reveal() }, true, http.StatusNotFound},
+		{"an old password of a phone that has the token",
+			func(s *site, _ *models.Account) string { return s.token("001565aabbcc.cfg") },
+			func(*site) (string, string) { return "001565aabbcc", "old" }, false, http.StatusOK},
+		{"an old token of a phone that has its password",
+			func(*site, *models.Account) string { return "/p/old/001565aabbcc.cfg" },
+			func(s *site) (string, string) { return "001565aabbcc", s.yealink.HTTPPassword.Reveal() }, false, http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			path, header := tt.path(s, s.createAccount(t, "other.example.com")), basic(tt.user(s))
+			for i := range 20 {
+				if got := s.from(t, "198.51.100.1", path, "Authorization", header); got != tt.status {
+					t.Fatalf("request %d: got %d, want %d", i+1, got, tt.status)
+				}
+			}
+			want := http.StatusOK
+			if tt.guess {
+				want = http.StatusNotFound
+			}
+			if got := s.from(t, "198.51.100.1", s.token("001565aabbcc.cfg")); got != want {
+				t.Errorf("with the right token afterwards: got %d, want %d", got, want)
+			}
+		})
+	}
+}
+
+// Who asks for decoys over and over does not fill the log.
+func TestDecoyIsToldOnce(t *testing.T) {
+	s := newSite(t, func(c *phonehttp.Config) { c.Decoys = []models.MAC{{0x00, 0x15, 0x65, 0xde, 0xc0, 0x01}} })
+	for range 5 {
+		s.do(t, "GET", "/001565dec001.cfg")
+	}
+	if told := strings.Count(s.log.String(), "a decoy was asked for"); told != 1 {
+		t.Errorf("logged %d times, want once", told)
 	}
 }
