@@ -51,7 +51,7 @@ var migratedFile = sync.OnceValues(func() ([]byte, error) {
 	if err := store.Close(); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return os.ReadFile(path) //nolint:gosec // written here
 })
 
 // Open opens the database at url, brings its schema up to date and closes it
