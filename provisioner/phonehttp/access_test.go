@@ -153,6 +153,25 @@ func TestRefusalsAreAlike(t *testing.T) {
 	}
 }
 
+// No refusal comes before its time, whatever there is to find on the way to it.
+func TestRefusalsWaitForTheBeat(t *testing.T) {
+	s := newSite(t)
+	const beat = 100 * time.Millisecond
+	t.Cleanup(phonehttp.SetRefusalBeat(beat))
+	for name, ask := range map[string]func(mac string) answer{
+		"nothing":     func(mac string) answer { return s.do(t, "GET", "/"+mac+".cfg") },
+		"wrong token": func(mac string) answer { return s.do(t, "GET", "/p/wrong/"+mac+".cfg") },
+		"unusable":    func(mac string) answer { return s.do(t, "GET", "/"+mac+".cfg", "Authorization", "Digest x") },
+	} {
+		for _, mac := range []string{"001565aabbcc", "001565000000"} {
+			begun := time.Now()
+			if got := ask(mac); got.status < http.StatusBadRequest || time.Since(begun) < beat {
+				t.Errorf("%s, %s: got %d after %v, want a refusal after %v or later", name, mac, got.status, time.Since(begun), beat)
+			}
+		}
+	}
+}
+
 // An account chooses what it accepts.
 func TestAccess(t *testing.T) {
 	tests := []struct {

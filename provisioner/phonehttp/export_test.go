@@ -19,3 +19,14 @@ func (h *Handler) SetPatience(d time.Duration) { h.patience = d }
 func (h *Handler) Follower(store FollowStore) func(context.Context) error {
 	return h.newFollower(store).once
 }
+
+// ForgetAccounts drops the accounts that are remembered, as others would that came
+// after them.
+func (h *Handler) ForgetAccounts() { h.memory.accounts.InvalidateAll() }
+
+// SetRefusalBeat is what the time of refusals is rounded up to, until restore.
+func SetRefusalBeat(d time.Duration) (restore func()) {
+	old := refusalBeat
+	refusalBeat = d
+	return func() { refusalBeat = old }
+}

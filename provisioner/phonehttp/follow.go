@@ -9,7 +9,7 @@ import (
 
 const (
 	followEvery   = 2 * time.Second
-	followOverlap = 15 * time.Second // clocks of servers may differ by that, and commits be late
+	followOverlap = 2 * time.Minute // clocks of servers may differ by that, and what is written last that long
 	followTimeout = time.Minute
 )
 
@@ -105,8 +105,8 @@ func (m *memory) refresh(ctx context.Context, store FollowStore, touched map[str
 	}
 	for mac, last := range m.phones.All() {
 		p := last.value
-		if account, changed := accounts[p.Account.ID]; changed {
-			m.moveTo(account, mac, last)
+		if touched[p.Account.ID] {
+			m.moveTo(accounts[p.Account.ID], mac, last)
 		}
 		if touched[p.Device.ID] || p.Owner != nil && touched[p.Owner.ID] {
 			phone, err := store.PhoneByMAC(ctx, mac)
@@ -119,8 +119,8 @@ func (m *memory) refresh(ctx context.Context, store FollowStore, touched map[str
 	return nil
 }
 
-// reread reads those of the objects that are accounts of remembered phones. One
-// that is gone or disabled is nil.
+// reread reads those of the objects that are remembered accounts and there and
+// enabled still.
 func (m *memory) reread(ctx context.Context, store FollowStore, touched map[string]bool) (map[string]*models.Account, error) {
 	fresh := map[string]*models.Account{}
 	for id := range touched {
@@ -131,7 +131,7 @@ func (m *memory) reread(ctx context.Context, store FollowStore, touched map[stri
 		if isFailure(err) {
 			return nil, err
 		}
-		if fresh[id] = nil; err == nil && account.Enabled.On() {
+		if err == nil && account.Enabled.On() {
 			m.accounts.Set(id, account)
 			fresh[id] = account
 		}
@@ -139,7 +139,8 @@ func (m *memory) reread(ctx context.Context, store FollowStore, touched map[stri
 	return fresh, nil
 }
 
-// moveTo gives a remembered phone its account as it is now, nil = it has none.
+// moveTo gives a remembered phone its account as it is now. Nil, it has none or
+// that is not known any more: the phone is forgotten.
 func (m *memory) moveTo(account *models.Account, mac models.MAC, last known[*models.Phone]) {
 	if account == nil {
 		m.phones.Invalidate(mac)

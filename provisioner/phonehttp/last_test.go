@@ -120,7 +120,7 @@ func (a answer) wants(t *testing.T, name string, good *answer) {
 	t.Helper()
 	if good == nil {
 		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || strings.Contains(a.body, "dial") {
-			t.Errorf("%s: got %d, Retry-After %q, %q; want 503 without details", name, a.status, a.header.Get("Retry-After"), a.body)
+			t.Errorf("%s: got %d, Retry-After %q, %d bytes; want 503 without details", name, a.status, a.header.Get("Retry-After"), len(a.body))
 		}
 		return
 	}
@@ -260,6 +260,54 @@ func TestLastGoodFileIsNotForAll(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An old path token is no good after its time without the database, either.
+func TestOldTokenEndsWithoutDatabase(t *testing.T) {
+	o := newOutage(t)
+	old := o.token("001565aabbcc.cfg")
+	rotated, err := o.store.RotatePathToken(t.Context(), o.account, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := o.do(t, "GET", "/p/"+rotated.PathToken.Reveal()+"/001565aabbcc.cfg", "User-Agent", yealink)
+	o.do(t, "GET", old).wants(t, "the old token", &good)
+	o.set(func() { o.down = errDown })
+	o.do(t, "GET", old).wants(t, "the old token, database away", &good)
+	o.set(func() { o.jump = 2 * time.Hour })
+	o.do(t, "GET", old).wants(t, "the old token after its time", nil)
+	o.do(t, "GET", "/p/"+rotated.PathToken.Reveal()+"/001565aabbcc.cfg").wants(t, "the new token", &good)
+}
+
+// A change that another server wrote a minute ago by its clock, or in a
+// transaction that took as long, is learnt all the same.
+func TestLateChangeIsLearnt(t *testing.T) {
+	o := newOutage(t)
+	o.get(t, "001565aabbcc.cfg")
+	o.set(func() { o.jump = time.Minute })
+	if err := o.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(o.store.DeleteDevice(t.Context(), o.yealink), o.follow(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	o.set(func() { o.down = errDown })
+	o.get(t, "001565aabbcc.cfg").wants(t, "a deleted phone", nil)
+}
+
+// A phone whose account left memory, where there are very many, is shut out with
+// its account all the same.
+func TestLastGoodFileOfForgottenAccount(t *testing.T) {
+	o := newOutage(t)
+	o.digest(t, "GET", "/001565aabbcc.cfg", "001565aabbcc", o.yealink.HTTPPassword)
+	o.handler.ForgetAccounts()
+	a := *o.account
+	err := errors.Join(a.SetDocument(models.Document{"name": "Acme", "realm": "acme.example.com", "enabled": false}), o.store.SaveAccount(t.Context(), o.account, &a))
+	if err = errors.Join(err, o.follow(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	o.set(func() { o.down = errDown })
+	o.digest(t, "GET", "/001565aabbcc.cfg", "001565aabbcc", o.yealink.HTTPPassword).wants(t, "by digest", nil)
 }
 
 // A source that is locked out stays so without the database, and whoever is not

@@ -44,6 +44,11 @@ type tokenHolder struct {
 	account *models.Account
 }
 
+// isGood reports whether the token is the account's, or the one before in its time.
+func (h tokenHolder) isGood(now time.Time) bool {
+	return hashOf(h.token) == hashOf(h.account.PathToken) || now.Before(h.account.OldTokenUntil)
+}
+
 func newMemory(now func() time.Time) *memory {
 	return &memory{
 		now:      now,
@@ -130,7 +135,7 @@ func (r *recall) AccountByPathToken(ctx context.Context, token models.Secret) (*
 	if r.failed == nil {
 		return account, err
 	}
-	if last, ok := r.memory.tokens.GetIfPresent(hashOf(token)); ok && last.at.After(r.since) {
+	if last, ok := r.memory.tokens.GetIfPresent(hashOf(token)); ok && last.at.After(r.since) && last.value.isGood(r.memory.now()) {
 		return last.value.account, nil
 	}
 	return nil, r.failed
