@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 // themselves: wherever work can repeat or pile up, a step tag that no author
 // can write is added to their text before it is parsed. It ends a rendering
 // that goes beyond one of these bounds.
+// A {% set %} looks at its value by itself.
 const (
 	maxSteps      = 100_000 // of one rendering: a loop's round, a call, a file
 	maxValueBytes = 64 << 10
@@ -31,6 +31,9 @@ const (
 func init() {
 	err := errors.Join(
 		pongo2.RegisterTag(stepTag, parseStep),
+		pongo2.RegisterTag(writeTag, parseWrite),
+		pongo2.ReplaceTag("set", parseSet),
+		pongo2.ReplaceTag("if", parseIf),
 		pongo2.ReplaceFilter("join", joinFilter),
 		pongo2.RegisterFilter("limit", limitFilter),
 	)
@@ -48,8 +51,8 @@ type budget struct {
 
 var tooMuchOutput = fmt.Sprintf("more than %d bytes of output", maxFileBytes)
 
-// stepNode is a step: {% step a b %}. a and b are variables that were just
-// set, and must not have grown too large. {% step in %} begins a file, and
+// stepNode is a step: {% step a b %}. a and b are variables that just got a
+// value, which must not be too large. {% step in %} begins a file, and
 // looks at all that an include hands it.
 type stepNode struct {
 	token  *pongo2.Token
@@ -76,19 +79,31 @@ func (n *stepNode) Execute(ctx *pongo2.ExecutionContext, w pongo2.TemplateWriter
 		return b.end("%s", tooMuchOutput)
 	}
 	if n.begins {
-		return b.checkValues(slices.Collect(maps.Keys(ctx.Public)), ctx.Public)
+		for name, v := range ctx.Public {
+			if tooLarge(v) {
+				return b.outgrown(name, n.token)
+			}
+		}
+		return nil
 	}
-	return b.checkValues(n.names, ctx.Private)
-}
-
-// checkValues ends a rendering when one of the variables is too large.
-func (b *budget) checkValues(names []string, values pongo2.Context) *pongo2.Error {
-	for _, name := range names {
-		if valueBytes(values[name]) > maxValueBytes {
-			return b.end("%q grows beyond %d bytes", name, maxValueBytes)
+	for _, name := range n.names {
+		if tooLarge(ctx.Private[name]) {
+			return b.outgrown(name, n.token)
 		}
 	}
 	return nil
+}
+
+// tooLarge reports whether a variable must not have this value.
+func tooLarge(v any) bool {
+	text, _ := unwrapped(v).(string)
+	return len(text) > maxValueBytes
+}
+
+// outgrown ends a rendering because of a variable.
+func (b *budget) outgrown(name string, at *pongo2.Token) *pongo2.Error {
+	b.at = at
+	return b.end("%q grows beyond %d bytes", name, maxValueBytes)
 }
 
 // end makes the error that ends a rendering at its last step.
@@ -113,14 +128,6 @@ func bufferedBytes(w pongo2.TemplateWriter) int {
 		return buffer.Len()
 	}
 	return 0
-}
-
-func valueBytes(v any) int {
-	if wrapped, ok := v.(*pongo2.Value); ok {
-		v = wrapped.Interface()
-	}
-	text, _ := v.(string)
-	return len(text)
 }
 
 // joinFilter is the engine's join with a bound: the result can be as long as
@@ -161,10 +168,12 @@ func limitFilter(in, most *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
 
 var entityForm = regexp.MustCompile(`^&(amp|lt|gt|quot|#39);`) // those of escapeXML
 
-// An insertion is text that goes into a template before a byte of it.
+// An insertion is text that goes into a template before a byte of it, or in
+// place of some.
 type insertion struct {
-	pos  int
-	text string
+	pos   int
+	text  string
+	bytes int // that it replaces
 }
 
 func insert(src string, insertions []insertion) string {
@@ -173,7 +182,7 @@ func insert(src string, insertions []insertion) string {
 	for _, in := range insertions {
 		b.WriteString(src[done:in.pos])
 		b.WriteString(in.text)
-		done = in.pos
+		done = in.pos + in.bytes
 	}
 	b.WriteString(src[done:])
 	return b.String()
@@ -183,24 +192,36 @@ func insert(src string, insertions []insertion) string {
 // lines of the author, and beside a code that removes white space they remove
 // it too, so that they change no byte of the output.
 func steps(codes []code) []insertion {
-	out := []insertion{{0, "{% " + stepTag + " in %}"}}
+	out := []insertion{{0, "{% " + stepTag + " in %}", 0}}
 	since := 0
 	for _, c := range codes {
 		if c.begins("comment") {
 			continue // a step after it would be in the comment
 		}
 		since++
+		if !c.tag {
+			out = append(out, writes(c)...)
+		}
 		switch name := c.name(); {
 		case name == "endmacro":
-			out = append(out, insertion{c.start, stepBefore(c)})
+			out = append(out, insertion{c.start, stepBefore(c), 0})
 		case name == "include" && c.is(len(c.tokens)-1, "only"):
-			out = append(out, insertion{c.tokens[len(c.tokens)-1].pos, budgetName + "=" + budgetName + " "})
-		case slices.Contains([]string{"for", "macro", "block", "set", "with"}, name), since >= stepEvery:
-			out = append(out, insertion{c.end, stepAfter(c)})
+			out = append(out, insertion{c.tokens[len(c.tokens)-1].pos, budgetName + "=" + budgetName + " ", 0})
+		case slices.Contains([]string{"for", "macro", "block", "with"}, name), since >= stepEvery:
+			out = append(out, insertion{c.end, stepAfter(c), 0})
 			since = 0
 		}
 	}
 	return out
+}
+
+// writes make a {% write %} of {{ }}.
+func writes(c code) []insertion {
+	begin := insertion{c.start, "{% " + writeTag + " ", len("{{")}
+	if c.trimsLeft {
+		begin = insertion{c.start, "{%- " + writeTag + " ", len("{{-")}
+	}
+	return []insertion{begin, {c.end - len("}}"), "%}", len("}}")}}
 }
 
 // stepBefore goes before a code, stepAfter after it.

@@ -79,7 +79,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{"the tag of the budget", map[string]string{"": "\n{% step %}\n"}, "acme/settings.tpl", 2, "not part of the template language"},
 		{"a control character", map[string]string{"": "a = 1\nb = \x02\n"}, "acme/settings.tpl", 2, "control character"},
 		{"a control character in a string", map[string]string{"": "a = {{ \"\x02\" }}\n"}, "acme/settings.tpl", 1, "control character"},
-		{"division by zero", map[string]string{"": "a = {{ 1/0 }}\n"}, "acme/settings.tpl", 0, "panic"},
+		{"division by zero", map[string]string{"": "a = 1\nb = {{ 1/0 }}\n"}, "acme/settings.tpl", 2, "divide by zero"},
 		{"endless output", map[string]string{"": strings.Repeat("# "+strings.Repeat("x", 8000)+"\n", 100) +
 			"{% for a in keys.line %}{% for b in keys.line %}{% for c in keys.line %}" + strings.Repeat("# "+strings.Repeat("y", 8000)+"\n", 10) + "{% endfor %}{% endfor %}{% endfor %}"},
 			"acme/settings.tpl", 101, "bytes of output"},

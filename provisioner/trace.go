@@ -153,13 +153,15 @@ func markedText(file int, src string, codes []code) []insertion {
 		}
 		line += strings.Count(src[pos:c.start], "\n")
 		if !c.tag {
-			out = append(out, insertion{c.start, markBefore(c, file, line)})
+			out = append(out, insertion{c.start, markBefore(c, file, line), 0})
 		}
 		comment = c.begins("comment")
 		pos = c.end
 	}
 	out = append(out, markLiteral(file, line, src, pos, len(src))...)
-	slices.SortStableFunc(out, func(a, b insertion) int { return cmp.Compare(a.pos, b.pos) })
+	slices.SortStableFunc(out, func(a, b insertion) int {
+		return cmp.Or(cmp.Compare(a.pos, b.pos), cmp.Compare(a.bytes, b.bytes)) // what replaces a code goes after its mark
+	})
 	return out
 }
 
@@ -176,7 +178,7 @@ func markLiteral(file, line int, src string, pos, end int) []insertion {
 			pos += strings.Index(src[pos:end], "#}") + 1
 			marked = false
 		case !marked && src[pos] != ' ' && src[pos] != '\t':
-			out = append(out, insertion{pos, mark(file, line)})
+			out = append(out, insertion{pos, mark(file, line), 0})
 			marked = true
 		}
 	}

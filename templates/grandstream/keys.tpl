@@ -2,34 +2,25 @@
 Keys on the screen, the multi-purpose keys of some models after them, then those of expansion modules: three groups of codes.
 The modes of multi-purpose keys are the same everywhere. The first keys on the screen of GXP phones ("fixed" ones, at
 lines) count from ten instead, as keys.combo does in the manifest, and a line is 0 there, 31 elsewhere. Accounts count from 0.
+The value's code is the one after the label's.
 {%- endcomment %}
 {%- macro programmed(keys, before, as_modules) %}
 {%- set screen = model.screen_keys|default:model.line_keys|integer %}
 {%- set fixed = model.fixed_keys|integer %}
 {%- for key in keys %}
 {%- set k = key.overall - before %}
-{%- if as_modules %}
-{%- set at = k * 5 + 22995 %}
-{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
-{%- elif k > screen and k < screen + 8 %}
-{%- set account = (k - screen) * 3 + 298 %}
-{%- set at = k - screen + 322 %}{% set label = account + 1 %}{% set value = account + 2 %}
-{%- elif k > screen %}
-{%- set at = (k - screen) * 4 + 321 %}
-{%- if k > screen + 18 %}{% set at = at + 1043 %}{% endif %}
-{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
-{%- elif k < 7 %}
-{%- set at = k * 2 + 1361 %}
-{%- set account = at + 1 %}{% set label = at + 102 %}{% set value = at + 103 %}
-{%- else %}
-{%- set at = k * 4 + 23772 %}
-{%- set account = at + 1 %}{% set label = at + 2 %}{% set value = at + 3 %}
+{%- if as_modules %}{% set at = k * 5 + 22995 %}{% set account = at + 1 %}{% set label = at + 2 %}
+{%- elif k <= screen and k < 7 %}{% set at = k * 2 + 1361 %}{% set account = at + 1 %}{% set label = at + 102 %}
+{%- elif k <= screen %}{% set at = k * 4 + 23772 %}{% set account = at + 1 %}{% set label = at + 2 %}
+{%- elif k < screen + 8 %}{% set at = k - screen + 322 %}{% set account = (k - screen) * 3 + 298 %}{% set label = account + 1 %}
+{%- elif k < screen + 19 %}{% set at = (k - screen) * 4 + 321 %}{% set account = at + 1 %}{% set label = at + 2 %}
+{%- else %}{% set at = (k - screen) * 4 + 1364 %}{% set account = at + 1 %}{% set label = at + 2 %}
 {%- endif %}
 {%- if key.type == "none" %}
     <P{{ at }}>-1</P{{ at }}>
     <P{{ account }}>0</P{{ account }}>
     <P{{ label }}></P{{ label }}>
-    <P{{ value }}></P{{ value }}>
+    <P{{ label + 1 }}></P{{ label + 1 }}>
 {%- else %}
 {%- set m = key.code|integer %}
 {%- if m > 9 %}{% set m = m - 10 %}{% endif %}
@@ -38,7 +29,7 @@ lines) count from ten instead, as keys.combo does in the manifest, and a line is
     <P{{ at }}>{{ m }}</P{{ at }}>
     <P{{ account }}>{{ key.line - 1 }}</P{{ account }}>
     <P{{ label }}>{{ key.label }}</P{{ label }}>
-    <P{{ value }}>{{ key.value }}</P{{ value }}>
+    <P{{ label + 1 }}>{{ key.value }}</P{{ label + 1 }}>
 {%- endif %}
 {%- endfor %}
 {%- endmacro %}
