@@ -263,6 +263,17 @@ func TestNoHTTP2(t *testing.T) {
 	}
 }
 
+// dialTLS connects whatever the certificate is.
+func dialTLS(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 // sendRaw sends bytes and gives what comes back until the server closes or is
 // silent for long.
 func sendRaw(t *testing.T, conn net.Conn, request string) string {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -60,6 +61,9 @@ type Config struct {
 		Decoys     string `koanf:"decoys"`
 
 		ClientCADir string `koanf:"client_ca_dir"`
+
+		TrustedProxies   string `koanf:"trusted_proxies"`
+		ProxyCertificate string `koanf:"proxy_certificate"`
 	} `koanf:"phones"`
 	SIP struct {
 		Addr           string `koanf:"addr"`
@@ -130,6 +134,8 @@ var settings = []setting{
 	{"phones.tls_cert", "", "certificate chains (PEM files, comma-separated: ECDSA and RSA) of phones.tls_addr and sip.tls_addr"},
 	{"phones.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
+	{"phones.trusted_proxies", "", "networks (CIDR, comma-separated) of reverse proxies whose X-Forwarded-For or Forwarded, and X-Forwarded-Proto, are believed; empty = nobody's"},
+	{"phones.proxy_certificate", "", "header in which they hand on the certificate of a phone: Client-Cert (RFC 9440) or X-SSL-Client-Cert (nginx); empty = none"},
 	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
 	{"phones.cache_bytes", "268435456", "bytes of rendered files kept in memory"},
 	{"phones.client_ca_dir", "", "folder of authorities (<brand>*.pem) whose certificates phones may show over HTTPS; empty = none"},
@@ -300,6 +306,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, err := c.exempt(); err != nil {
 		return err
 	}
+	if _, err := c.proxies(); err != nil {
+		return err
+	}
 	if _, err := c.decoys(); err != nil {
 		return err
 	}
@@ -370,6 +379,22 @@ func (c Config) checkPnP() error {
 	}
 	_, err = networks("sip.pnp_networks", c.SIP.PnPNetworks)
 	return err
+}
+
+// proxies are phones.trusted_proxies and phones.proxy_certificate.
+func (c Config) proxies() (phonehttp.Proxies, error) {
+	trusted, err := networks("phones.trusted_proxies", c.Phones.TrustedProxies)
+	if err != nil {
+		return phonehttp.Proxies{}, err
+	}
+	header := http.CanonicalHeaderKey(c.Phones.ProxyCertificate)
+	if header != "" && !slices.Contains(phonehttp.CertHeaders, header) {
+		return phonehttp.Proxies{}, fmt.Errorf("phones.proxy_certificate: want Client-Cert or X-SSL-Client-Cert, got %q", c.Phones.ProxyCertificate)
+	}
+	if header != "" && (len(trusted) == 0 || c.Phones.ClientCADir == "") {
+		return phonehttp.Proxies{}, errors.New("phones.proxy_certificate: needs phones.trusted_proxies and phones.client_ca_dir")
+	}
+	return phonehttp.Proxies{Networks: trusted, CertHeader: header}, nil
 }
 
 // decoys is the MACs of phones.decoys.

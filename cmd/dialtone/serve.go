@@ -235,13 +235,17 @@ func (s *server) join() error {
 	if err != nil {
 		return err
 	}
+	proxies, err := s.proxies()
+	if err != nil {
+		return err
+	}
 	sources, accounts, err := s.phoneMeters(s.exemptNetworks)
 	if err != nil {
 		return err
 	}
 	s.phones = phonehttp.New(phonehttp.Config{
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: limit.NewLockout(s.exemptNetworks, time.Now), Log: s.log, Now: time.Now,
-		Record: s.recorder.Record, Refused: s.recorder.Refused, Sources: sources, Accounts: accounts, Decoys: decoys, ClientCAs: s.clientCAs,
+		Record: s.recorder.Record, Refused: s.recorder.Refused, Sources: sources, Accounts: accounts, Decoys: decoys, ClientCAs: s.clientCAs, Proxies: proxies,
 		Quota: models.UploadQuota{Files: maxUploads, Bytes: s.Uploads.MaxBytes}, Assets: s.assets,
 		StaleFor: staleFor,
 	})

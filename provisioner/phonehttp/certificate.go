@@ -166,7 +166,12 @@ const maxChain = 8
 // are known.
 func (v *visit) certificateClaim() (claim, error) {
 	chain := v.peer.certificates
-	if v.ClientCAs == nil || len(chain) == 0 {
+	switch {
+	case v.ClientCAs == nil:
+		return claim{}, nil
+	case v.peer.garbled:
+		return claim{wrong: models.RefusedCertificate}, nil
+	case len(chain) == 0:
 		return claim{}, nil
 	}
 	brand, mac, err := v.ClientCAs.identify(chain[:min(len(chain), maxChain)], v.Files.Catalog(), v.started)

@@ -2,6 +2,8 @@ package phonehttp
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -29,4 +31,11 @@ func SetRefusalBeat(d time.Duration) (restore func()) {
 	old := refusalBeat
 	refusalBeat = d
 	return func() { refusalBeat = old }
+}
+
+// Peer is who a request comes from, whether by TLS alone, and with how many
+// certificates.
+func Peer(r *http.Request, proxies Proxies) (source netip.Addr, secure bool, certificates int, err error) {
+	p, err := peerOf(r, proxies)
+	return p.source, p.secure, len(p.certificates), err
 }

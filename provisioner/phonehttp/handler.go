@@ -67,6 +67,7 @@ type Config struct {
 	Store     Store
 	Guard     Guard
 	ClientCAs *ClientCAs           // nil: no certificates of phones
+	Proxies   Proxies              // that are believed when they tell who asks
 	Sources   Meter                // of all requests; nil: they are not limited
 	Accounts  Meter                // of those that are let in; nil: they are not limited
 	Decoys    []models.MAC         // of phones that do not exist: who asks for one is a scanner
@@ -114,12 +115,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	visit := &visit{
 		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w},
-		started: h.Now(), begun: time.Now(), peer: peerOf(r), phones: map[models.MAC]*models.Phone{},
+		started: h.Now(), begun: time.Now(), phones: map[models.MAC]*models.Phone{},
 	}
 	visit.Store = &recall{Store: h.Store, memory: h.memory, patience: h.patience, since: visit.started.Add(-h.StaleFor)}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	err := visit.answerWhole()
+	var err error
+	if visit.peer, err = peerOf(r, h.Proxies); err == nil {
+		err = visit.answerWhole()
+	}
 	if err != nil {
 		visit.refuse(err)
 	}
@@ -331,7 +335,7 @@ func (v *visit) refuse(err error) {
 		v.text(http.StatusMethodNotAllowed)
 	case errors.Is(err, errTooLarge), errors.Is(err, models.ErrQuota):
 		v.text(http.StatusRequestEntityTooLarge)
-	case errors.Is(err, errPartial), errors.Is(err, errCutOff):
+	case errors.Is(err, errPartial), errors.Is(err, errCutOff), errors.Is(err, errForwarded):
 		v.text(http.StatusBadRequest)
 	case errors.Is(err, errEncoded):
 		v.text(http.StatusUnsupportedMediaType)

@@ -6,20 +6,24 @@ import (
 	"net/netip"
 )
 
-// A peer is the other end of a request.
+// A peer is the phone at the other end of a request.
 type peer struct {
 	source       netip.Addr
-	secure       bool                // it came over TLS
+	secure       bool                // what it sends and is sent goes over TLS, all the way
 	certificates []*x509.Certificate // that it presented, its own first
+	garbled      bool                // it presented one that cannot be read
 }
 
-// peerOf is who sent a request. Forwarding headers are not believed: anybody
-// can write them.
-func peerOf(r *http.Request) peer {
+// peerOf is who sent a request. Headers that tell of somebody behind the
+// connection are believed from trusted proxies alone: anybody can write them.
+func peerOf(r *http.Request, proxies Proxies) (peer, error) {
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	p := peer{source: remote.Addr().Unmap(), secure: r.TLS != nil}
+	if proxies.trusted(p.source) && isForwarded(r.Header) {
+		return proxies.peer(p.source, r.Header)
+	}
 	if p.secure {
 		p.certificates = r.TLS.PeerCertificates
 	}
-	return p
+	return p, nil
 }
