@@ -67,6 +67,9 @@ func crashLoop(t *testing.T, url string, after func(round int)) {
 			t.Fatalf("after kill %d", round+1)
 		}
 	}
+	if book.creates.Load() == 0 || book.updates.Load() == 0 || book.deletes.Load() == 0 {
+		t.Error("too little was acknowledged to show anything")
+	}
 	t.Logf("%d kills; acknowledged: %d creates, %d updates, %d deletes, %d imports of 5; %d writes cut off, of which %d had been done; %d devices at the end",
 		*kills, book.creates.Load(), book.updates.Load(), book.deletes.Load(), book.imports.Load(), book.cut, book.done, len(book.devices))
 }

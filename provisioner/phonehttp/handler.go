@@ -345,9 +345,12 @@ func (v *visit) refuse(err error) {
 		v.w.Header().Set("Retry-After", retryAfter)
 		v.text(http.StatusServiceUnavailable)
 	default:
-		if errors.Is(err, context.Canceled) {
+		switch {
+		case errors.Is(err, context.Canceled):
 			v.w.broken = true // the phone hung up, or we are about to
-		} else {
+		case v.Store.failed != nil && v.account == nil:
+			v.Log.DebugContext(v.r.Context(), "file failed", "remote", v.peer.source, "err", err) // that the database is away is told otherwise
+		default:
 			v.Log.ErrorContext(v.r.Context(), "file failed", "file", v.want.Name, "remote", v.peer.source, "err", err)
 		}
 		v.w.Header().Set("Retry-After", retryAfter)

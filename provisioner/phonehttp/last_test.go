@@ -319,7 +319,14 @@ func TestLockoutWithoutDatabase(t *testing.T) {
 	for range 25 {
 		o.do(t, "GET", "/p/wrong/001565aabbcc.cfg").wants(t, "wrong token", nil)
 	}
+	if strings.Contains(o.log.String(), "level=ERROR") {
+		t.Error("strangers fill the log")
+	}
 	o.get(t, "001565aabbcc.cfg").wants(t, "not locked out", &good)
+	o.get(t, "0004f2aabbcc.cfg").wants(t, "never fetched", nil)
+	if !strings.Contains(o.log.String(), "level=ERROR") {
+		t.Error("a phone that gets no file is not in the log")
+	}
 	o.set(func() { o.down = nil })
 	for range 20 {
 		o.do(t, "GET", "/p/wrong/001565aabbcc.cfg")
