@@ -147,6 +147,11 @@ type Config struct {
 	// nothing else; an hour when zero.
 	APITokenLife, UserTokenLife time.Duration
 
+	Metrics http.Handler // what GET /metrics answers; nil: there are none
+	// Observe is told of each request, for figures; route is "" when there is no
+	// such path. nil: nobody is told.
+	Observe func(method, route string, status int, took time.Duration)
+
 	Version string // named in every envelope, when not empty
 	Log     *slog.Logger
 	Now     func() time.Time // time.Now when nil
@@ -225,6 +230,7 @@ func (s *server) addRoutes(engine *gin.Engine) {
 	}{
 		{"GET", "/healthz", s.handle(s.healthz)},
 		{"GET", "/readyz", s.handle(s.readyz)},
+		{"GET", "/metrics", s.metrics},
 		{"GET", "/openapi.yaml", s.doc},
 		{"GET", "/schemas/:file", s.doc},
 		{"GET", "/docs", s.doc},

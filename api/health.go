@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"time"
+
+	"github.com/gin-gonic/gin"
 )
 
 const pingTimeout = 2 * time.Second
@@ -19,4 +21,14 @@ func (s *server) readyz(ctx context.Context, _ *request) (*answer, error) {
 		return nil, err
 	}
 	return ok("ready"), nil
+}
+
+// metrics serves GET /metrics in the text format of Prometheus. There is neither
+// a secret nor an account or phone in it.
+func (s *server) metrics(c *gin.Context) {
+	if s.Metrics == nil {
+		s.writeError(c, requestOf(c), fault("not_found", "no such path"))
+		return
+	}
+	s.Metrics.ServeHTTP(c.Writer, c.Request)
 }

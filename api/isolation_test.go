@@ -39,7 +39,7 @@ func (b *bench) tenant(name string, parent *models.Account) tenant {
 
 // The routes that work without a token.
 var openRoutes = []string{
-	"/healthz", "/readyz", "/openapi.yaml", "/schemas/:file", "/docs", "/docs/:file", "/v2/api_auth", "/v2/user_auth", "/v2/user_auth/recovery",
+	"/healthz", "/readyz", "/metrics", "/openapi.yaml", "/schemas/:file", "/docs", "/docs/:file", "/v2/api_auth", "/v2/user_auth", "/v2/user_auth/recovery",
 }
 
 // Every route of the API is tried by those who may not use it: they get the

@@ -32,6 +32,9 @@ func (s *server) logRequest(c *gin.Context) {
 		attrs = append(attrs, slog.String("account", r.account.ID))
 	}
 	s.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+	if s.Observe != nil {
+		s.Observe(r.verb, c.FullPath(), c.Writer.Status(), s.Now().Sub(r.started))
+	}
 }
 
 // recoverPanic answers 500 and logs what happened.

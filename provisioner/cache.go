@@ -66,6 +66,9 @@ func newFileCache(bytes int64) *fileCache {
 	})}
 }
 
+// CachedBytes is how much memory the rendered files take that are kept.
+func (s *Service) CachedBytes() uint64 { return s.cache.kept.WeightedSize() }
+
 // confirm notes that a rendering is right at this time, unless another took its
 // place.
 func (c *fileCache) confirm(in slot, key cacheKey, now time.Time) {

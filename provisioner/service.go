@@ -35,6 +35,8 @@ type Options struct {
 	Registrar string           // host[:port] phones register with when no document names a sip.proxy
 	Now       func() time.Time // which day's offset and which year's clock changes count, and how old kept files are; nil = time.Now
 
+	Rendered func(brand string, took time.Duration, err error) // of each file that was not in memory, for figures; nil: nobody is told
+
 	CacheBytes int64 // of rendered files that are kept in memory; 0 = DefaultCacheBytes
 }
 
@@ -245,7 +247,12 @@ func (s *Service) renderFor(ctx context.Context, c *Catalog, name string, rule *
 	}
 	in.now = s.today()
 	in.server.URL = s.URL(in.account)
-	return s.renderer()(c, name, rule, in)
+	began := time.Now()
+	file, err := s.renderer()(c, name, rule, in)
+	if s.opts.Rendered != nil {
+		s.opts.Rendered(in.brand.Brand, time.Since(began), err)
+	}
+	return file, err
 }
 
 // A cacheKeyBuilder collects what names the content of a file.

@@ -120,6 +120,9 @@ func (n *notifier) finish(ctx context.Context, d *delivery, tell bool) {
 	}
 	n.save(ctx, d.note)
 	n.logOutcome(ctx, d.note)
+	if n.told != nil {
+		n.told(d.note.State)
+	}
 	if tell {
 		d.order.finish(d.note.State)
 	}

@@ -61,7 +61,8 @@ type notifier struct {
 	timeout time.Duration
 	pauses  []time.Duration // before each repetition
 	replica string
-	proxy   uri // zero = to the phones' own bindings
+	told    func(outcome string) // Config.Told
+	proxy   uri                  // zero = to the phones' own bindings
 	sender  *sender
 
 	mu       sync.RWMutex
@@ -85,6 +86,7 @@ func newNotifier(cfg Config, proxy uri, sender *sender) *notifier {
 		timeout:  cfg.NotifyTimeout,
 		pauses:   cfg.NotifyPauses,
 		replica:  cfg.Replica,
+		told:     cfg.Told,
 		proxy:    proxy,
 		sender:   sender,
 		queue:    make(chan task, notifyQueue),

@@ -101,6 +101,9 @@ type Config struct {
 	ProfileGroup     string         // multicast address and port where they do; "" = they ask the server itself
 	ProfileInterface string         // network interface for that; "" = the system's choice
 
+	Answered func(method string, status int) // of each request, for figures; must not block; nil: nobody is told
+	Told     func(outcome string)            // of each NOTIFY to a contact: models.NotifyAccepted and so on; nil likewise
+
 	NonceKey []byte // secret; servers with the same one accept each other's challenges
 	Store    Store
 	Guard    Guard
@@ -210,6 +213,14 @@ func (s *Server) Addrs() Addrs {
 		TCP: s.sockets.port(transportTCP),
 		TLS: s.sockets.port(transportTLS),
 	}
+}
+
+// Connections is how many phones are connected over TCP and TLS.
+func (s *Server) Connections() int {
+	c := s.sockets.connections
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
 }
 
 // Notify queues a NOTIFY to every contact of the phone and returns at once.
@@ -390,9 +401,22 @@ func repeatsHeader(req *sipmsg.Request) bool {
 
 func (s *Server) respond(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction, res *sipmsg.Response) {
 	s.finish(req, res)
+	if s.cfg.Answered != nil {
+		s.cfg.Answered(known(req.Method), res.StatusCode)
+	}
 	if err := tx.Respond(res); err != nil {
 		s.log.DebugContext(ctx, "answer not sent", "method", req.Method.String(), "remote", req.Source(), "err", err)
 	}
+}
+
+// known is the name of a method that the server has, "other" for all else: a
+// stranger can make up any number of them.
+func known(method sipmsg.RequestMethod) string {
+	switch method {
+	case sipmsg.REGISTER, sipmsg.OPTIONS, sipmsg.SUBSCRIBE, sipmsg.NOTIFY, sipmsg.INVITE, sipmsg.BYE, sipmsg.CANCEL:
+		return string(method)
+	}
+	return "other"
 }
 
 // randomKey is a secret of this process.

@@ -104,7 +104,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	s := &server{
 		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
-		phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs,
+		metrics: newMetrics(), phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs,
 	}
 	err = s.run(ctx)
 	for _, b := range outlive {
@@ -130,6 +130,7 @@ type server struct {
 	recorder *phonehttp.Recorder
 	later    *jobs
 	mails    *mail.Queue // nil: off
+	metrics  *metrics
 
 	exemptNetworks []netip.Prefix // of limits.exempt
 
@@ -199,7 +200,8 @@ func (s *server) listen(ctx context.Context) error {
 	}
 	s.sip, err = sip.New(sip.Config{
 		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLS: overTLS(s.phoneCerts), Proxy: s.SIP.Proxy,
-		Sender:  sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
+		Sender:   sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
+		Answered: s.metrics.sip, Told: s.metrics.told,
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
 		PingEvery: ping, MaxConnections: connections, Exempt: exempt,
 		Profile: s.profile(), ProfileNetworks: asking, ProfileGroup: s.SIP.PnPAddr, ProfileInterface: s.SIP.PnPInterface,
@@ -226,6 +228,7 @@ func (s *server) join() error {
 	}
 	s.files = provisioner.NewService(s.store, s.catalog, provisioner.Options{
 		BaseURL: baseURL, Registrar: registrar(s.Config, baseURL, s.sip.Addrs().UDP.Port()), CacheBytes: s.Phones.CacheBytes,
+		Rendered: s.metrics.rendered,
 	})
 	staleFor, err := s.staleFor()
 	if err != nil {
@@ -247,7 +250,7 @@ func (s *server) join() error {
 		Files: s.files, NonceKey: s.nonceKey, Store: s.store, Guard: limit.NewLockout(s.exemptNetworks, time.Now), Log: s.log, Now: time.Now,
 		Record: s.recorder.Record, Refused: s.recorder.Refused, Sources: sources, Accounts: accounts, Decoys: decoys, ClientCAs: s.clientCAs, Proxies: proxies,
 		Quota: models.UploadQuota{Files: maxUploads, Bytes: s.Uploads.MaxBytes}, Assets: s.assets,
-		StaleFor: staleFor,
+		StaleFor: staleFor, Observe: s.metrics.phone,
 	})
 	apiTokenLife, userTokenLife, err := s.tokenLives()
 	if err != nil {
@@ -280,6 +283,8 @@ func (s *server) join() error {
 
 		APITokenLife:  apiTokenLife,
 		UserTokenLife: userTokenLife,
+		Metrics:       s.metrics.handler(),
+		Observe:       s.metrics.api,
 		Version:       version,
 		Log:           s.log,
 	}
@@ -287,8 +292,10 @@ func (s *server) join() error {
 		admin.Mail = s.mails.Post
 		admin.Portals = s.portals()
 	}
-	s.admin, err = api.New(admin)
-	return err
+	if s.admin, err = api.New(admin); err != nil {
+		return err
+	}
+	return s.metrics.watch(s)
 }
 
 // quickCall has the SIP server place a call, with the headers of the phone's brand.

@@ -123,6 +123,23 @@ func (t target) gorm(pool *sql.DB) gorm.Dialector {
 // writes no document (for migrations) can do without.
 func (s *Store) Use(sealer Sealer) { s.sealer = sealer }
 
+// Pools are the connections to the database, by what they are for: on SQLite one
+// pool reads, one writes.
+func (s *Store) Pools() (map[string]*sql.DB, error) {
+	pools := map[string]*sql.DB{}
+	for name, db := range map[string]*gorm.DB{"database": s.db, "writer": s.writer} {
+		if name == "writer" && s.writer == s.db {
+			continue
+		}
+		pool, err := db.DB()
+		if err != nil {
+			return nil, err
+		}
+		pools[name] = pool
+	}
+	return pools, nil
+}
+
 // Close ends all connections.
 func (s *Store) Close() error { return errors.Join(closePool(s.writer), closePool(s.db)) }
 

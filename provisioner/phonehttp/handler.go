@@ -73,6 +73,7 @@ type Config struct {
 	Decoys    []models.MAC         // of phones that do not exist: who asks for one is a scanner
 	Record    func(models.Fetch)   // must not block
 	Refused   func(models.Refusal) // must not block; without an AccountID it is only to be counted
+	Observe   func(Observation)    // of each request, for figures; must not block; nil: nobody does
 	Quota     models.UploadQuota   // of one device; no bytes = nothing is taken
 	Assets    *Assets              // nil = there are none
 	StaleFor  time.Duration        // how old the last good file may be when there is no other; 0 = there is none
@@ -132,6 +133,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	visit.log(err)
 	visit.record()
+	visit.observe(err)
 }
 
 // A visit is one request of a phone on its way through the handler.
@@ -155,6 +157,7 @@ type visit struct {
 	withToken    bool   // it came with the account's path token, and an older one is good, too
 	withPassword string // hash of the device's password, with which it came, and an older one is good, too
 
+	lastGood bool   // the file is one that was rendered before, since rendering failed
 	exposed  bool   // secrets went out in the clear
 	etag     string // of what was delivered or stored
 	received int64  // bytes of an upload

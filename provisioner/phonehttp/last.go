@@ -38,6 +38,7 @@ func (v *visit) rendered(render func(context.Context) (provisioner.File, error),
 	if !v.isGood(kept, ok) {
 		return provisioner.File{}, err
 	}
+	v.lastGood = true
 	v.Log.WarnContext(v.r.Context(), "last good file served", "file", v.want.Name, "account", v.account.ID, "remote", v.peer.source,
 		"age", v.Now().Sub(kept.At).Round(time.Second).String(), "err", err)
 	if v.Store.failed != nil {

@@ -34,7 +34,8 @@ type Recorder struct {
 	log       *slog.Logger
 	queue     chan models.Fetch
 	refusals  chan models.Refusal
-	dropped   atomic.Int64
+	dropped   atomic.Int64 // requests that no record was made of
+	told      int64        // how many of them the log was told of
 	strangers atomic.Int64 // requests refused that are of no account
 	exposed   atomic.Int64 // files with secrets sent in the clear
 }
@@ -70,6 +71,9 @@ func (r *Recorder) Refused(refusal models.Refusal) {
 		r.dropped.Add(1)
 	}
 }
+
+// Dropped is how many requests no record was made of, since the queue was full.
+func (r *Recorder) Dropped() int64 { return r.dropped.Load() }
 
 // Run writes until ctx ends, then writes what is left and returns. Call it
 // with a context that outlives the listeners.
@@ -136,8 +140,9 @@ func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
 	if err := r.store.RecordFetches(ctx, batch); err != nil {
 		r.log.ErrorContext(ctx, "fetches not recorded", "count", len(batch), "err", err)
 	}
-	if dropped := r.dropped.Swap(0); dropped > 0 {
-		r.log.WarnContext(ctx, "requests not recorded", "count", dropped, "err", "the queue was full")
+	if dropped := r.dropped.Load(); dropped > r.told {
+		r.log.WarnContext(ctx, "requests not recorded", "count", dropped-r.told, "err", "the queue was full")
+		r.told = dropped
 	}
 }
 
