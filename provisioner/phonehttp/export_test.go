@@ -39,3 +39,19 @@ func Peer(r *http.Request, proxies Proxies) (source netip.Addr, secure bool, cer
 	p, err := peerOf(r, proxies)
 	return p.source, p.secure, len(p.certificates), err
 }
+
+// RemembersDocuments reports whether documents are among what is remembered for
+// when the database is away.
+func (h *Handler) RemembersDocuments() bool {
+	for _, phone := range h.memory.phones.All() {
+		if p := phone.value; p.Device.Document != nil || p.Account.Document != nil {
+			return true
+		}
+	}
+	for _, token := range h.memory.tokens.All() {
+		if token.value.account.Document != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -132,8 +132,7 @@ func (m *memory) reread(ctx context.Context, store FollowStore, touched map[stri
 			return nil, err
 		}
 		if err == nil && account.Enabled.On() {
-			m.accounts.Set(id, account)
-			fresh[id] = account
+			fresh[id] = m.shared(account)
 		}
 	}
 	return fresh, nil

@@ -262,6 +262,22 @@ func TestLastGoodFileIsNotForAll(t *testing.T) {
 	}
 }
 
+// What is remembered of a phone and its account is small, however large their
+// documents are.
+func TestNoDocumentsAreRemembered(t *testing.T) {
+	o := newOutage(t)
+	good := o.get(t, "001565aabbcc.cfg")
+	o.setAccess(t, `{"decoys":[]}`)
+	if err := o.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if o.handler.RemembersDocuments() {
+		t.Error("a document is remembered")
+	}
+	o.set(func() { o.down = errDown })
+	o.get(t, "001565aabbcc.cfg").wants(t, "database away", &good)
+}
+
 // An old path token is no good after its time without the database, either.
 func TestOldTokenEndsWithoutDatabase(t *testing.T) {
 	o := newOutage(t)

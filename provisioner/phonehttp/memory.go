@@ -94,13 +94,16 @@ func (m *memory) outline(p *models.Phone) *models.Phone {
 	return outline
 }
 
-// shared is the account as it is remembered already, when that is the same.
+// shared is the outline of an account, the one that is remembered already when
+// that is the same.
 func (m *memory) shared(a *models.Account) *models.Account {
 	if same, ok := m.accounts.GetIfPresent(a.ID); ok && same.Revision == a.Revision {
 		return same
 	}
-	m.accounts.Set(a.ID, a)
-	return a
+	outline := &models.Account{Meta: a.Meta, PathToken: a.PathToken, OldTokenUntil: a.OldTokenUntil, Access: a.Access}
+	outline.Enabled = a.Enabled
+	m.accounts.Set(a.ID, outline)
+	return outline
 }
 
 // A recall is the store of one visit. Once the database does not answer, or not
