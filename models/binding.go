@@ -100,6 +100,9 @@ type Fetch struct {
 	At       time.Time
 }
 
+// A DeviceRef says which device something is of, and in which account that is.
+type DeviceRef struct{ ID, AccountID string }
+
 // An UnknownDevice is a phone that asks for files of an account which has no
 // device with its MAC.
 type UnknownDevice struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -210,6 +211,21 @@ func (s *Store) DevicesThere(ctx context.Context, accountID string, ids []string
 		there[id] = true
 	}
 	return there, storeErr("devices that are there", err)
+}
+
+// DevicesByMAC finds the devices, of whatever account, that have one of these MACs.
+func (s *Store) DevicesByMAC(ctx context.Context, macs []string) (map[string]models.DeviceRef, error) {
+	found := map[string]models.DeviceRef{}
+	for part := range slices.Chunk(macs, rowBatch) {
+		var rows []deviceRow
+		if err := s.db.WithContext(ctx).Select("id", "account_id", "mac").Where("mac IN ?", part).Find(&rows).Error; err != nil {
+			return nil, storeErr("devices by MAC", err)
+		}
+		for _, row := range rows {
+			found[text(row.MAC)] = models.DeviceRef{ID: row.ID, AccountID: row.AccountID}
+		}
+	}
+	return found, nil
 }
 
 // ListDevices reads a part of an account's list of devices.

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -124,6 +125,28 @@ func TestUnknownDevicesAreBounded(t *testing.T) {
 		got, err := s.UnknownDevices(t.Context(), a.ID, "", most+more)
 		if err != nil || len(got) != most || got[0].MAC != fmt.Sprintf("02%010x", more) {
 			t.Errorf("got %d, %v", len(got), err)
+		}
+	})
+}
+
+// Devices are found by many MACs at once, in whatever account.
+func TestDevicesByMAC(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		one, other := newAccount(t, s, "one.example.com"), newAccount(t, s, "other.example.com")
+		a := createDevice(t, s, one.ID, `{"name":"x","mac_address":"00:15:65:AA:BB:01"}`)
+		b := createDevice(t, s, other.ID, `{"name":"x","mac_address":"001565aabb02"}`)
+		createDevice(t, s, one.ID, `{"name":"x","mac_address":"001565aabb03"}`)
+		macs := []string{"001565aabb01", "001565aabb02", "001565aabb01"}
+		for i := range 600 { // more than one statement takes
+			macs = append(macs, fmt.Sprintf("00156600%04x", i))
+		}
+		got, err := s.DevicesByMAC(t.Context(), macs)
+		want := map[string]models.DeviceRef{"001565aabb01": {ID: a.ID, AccountID: one.ID}, "001565aabb02": {ID: b.ID, AccountID: other.ID}}
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("got %v, %v, want %v", got, err, want)
+		}
+		if got, err := s.DevicesByMAC(t.Context(), nil); err != nil || len(got) != 0 {
+			t.Errorf("of no MACs: got %v, %v", got, err)
 		}
 	})
 }

@@ -548,7 +548,7 @@ func TestRecorderOutlivesDatabaseTrouble(t *testing.T) {
 	store := &brokenFetchStore{fail: errors.New("gone")}
 	recorder := phonehttp.NewRecorder(store, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(t.Context())
-	recorder.Record(models.Fetch{File: "a"})
+	recorder.Record(models.Fetch{File: "a", MAC: "001565aabbcc"})
 	stop()
 	recorder.Run(ctx) // returns although nothing could be written
 	if store.calls == 0 {
@@ -578,13 +578,39 @@ func TestRecorderAttributesCommonFiles(t *testing.T) {
 	}
 }
 
+// Very many phones that boot at once fetch common files: what they are is asked
+// for together, so that the recorder keeps up.
+func TestRecorderAsksForPhonesTogether(t *testing.T) {
+	store := &countingFetchStore{Store: sqlstoretest.New(t)}
+	recorder := phonehttp.NewRecorder(store, slog.New(slog.DiscardHandler))
+	for i := range 300 {
+		recorder.Record(models.Fetch{AccountID: models.NewID(), MAC: fmt.Sprintf("0015650000%02x", i%256), File: "y.cfg", Method: "GET", Status: 200, At: time.Now()})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	recorder.Run(ctx)
+	if store.lookups > 2 { // what waits may be written in two parts
+		t.Errorf("asked %d times, want once or twice", store.lookups)
+	}
+}
+
+type countingFetchStore struct {
+	*sqlstore.Store
+	lookups int
+}
+
+func (c *countingFetchStore) DevicesByMAC(ctx context.Context, macs []string) (map[string]models.DeviceRef, error) {
+	c.lookups++
+	return c.Store.DevicesByMAC(ctx, macs)
+}
+
 type brokenFetchStore struct {
 	fail  error
 	calls int
 }
 
-func (*brokenFetchStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
-	return nil, models.ErrNotFound
+func (*brokenFetchStore) DevicesByMAC(context.Context, []string) (map[string]models.DeviceRef, error) {
+	return nil, models.ErrUnavailable
 }
 
 func (b *brokenFetchStore) RecordRefusals(context.Context, []models.Refusal) error { return b.fail }

@@ -24,7 +24,8 @@ type FetchStore interface {
 	RecordFetches(ctx context.Context, fetches []models.Fetch) error
 	// RecordRefusals adds to what is known of requests that were not let in.
 	RecordRefusals(ctx context.Context, refusals []models.Refusal) error
-	PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error)
+	// DevicesByMAC finds the devices that have one of these MACs.
+	DevicesByMAC(ctx context.Context, macs []string) (map[string]models.DeviceRef, error)
 }
 
 // A Recorder writes down fetches and refusals in batches, off the path of
@@ -134,9 +135,7 @@ func soon(parent context.Context) (context.Context, context.CancelFunc) {
 func (r *Recorder) write(parent context.Context, batch []models.Fetch) {
 	ctx, cancel := soon(parent)
 	defer cancel()
-	for i := range batch {
-		r.attribute(ctx, &batch[i])
-	}
+	r.attribute(ctx, batch)
 	if err := r.store.RecordFetches(ctx, batch); err != nil {
 		r.log.ErrorContext(ctx, "fetches not recorded", "count", len(batch), "err", err)
 	}
@@ -154,18 +153,32 @@ func (r *Recorder) writeRefusals(parent context.Context, batch []models.Refusal)
 	}
 }
 
-// attribute finds the phone that fetched a common file: the path names none,
-// but its User-Agent may, and for the record that is good enough within one
-// account.
-func (r *Recorder) attribute(ctx context.Context, f *models.Fetch) {
-	if f.DeviceID != "" || f.MAC == "" || f.Status >= http.StatusBadRequest {
+// attribute finds the phones that fetched common files: the path names none, but
+// their User-Agent may, and for the record that is good enough within one account.
+func (r *Recorder) attribute(ctx context.Context, batch []models.Fetch) {
+	var macs []string
+	for _, f := range batch {
+		if isCommon(f) {
+			macs = append(macs, f.MAC)
+		}
+	}
+	if len(macs) == 0 {
 		return
 	}
-	mac, err := models.ParseMAC(f.MAC)
+	devices, err := r.store.DevicesByMAC(ctx, macs)
 	if err != nil {
+		r.log.WarnContext(ctx, "phones of common files not found", "err", err)
 		return
 	}
-	if phone, err := r.store.PhoneByMAC(ctx, mac); err == nil && phone.Account.ID == f.AccountID {
-		f.DeviceID = phone.Device.ID
+	for i, f := range batch {
+		if device, known := devices[f.MAC]; known && isCommon(f) && device.AccountID == f.AccountID {
+			batch[i].DeviceID = device.ID
+		}
 	}
+}
+
+// isCommon reports whether a file was served to a phone that only its User-Agent
+// names.
+func isCommon(f models.Fetch) bool {
+	return f.DeviceID == "" && f.MAC != "" && f.Status < http.StatusBadRequest
 }
