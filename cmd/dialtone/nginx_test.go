@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -88,8 +89,8 @@ func TestNginx(t *testing.T) {
 			t.Errorf("%s: got %d answers: %.300s", name, n, answer)
 		}
 	}
-	for range 25 { // a scanner locks itself out, not the proxy
-		get("/p/wrong/001565aabbcc.cfg", "-H", "X-Forwarded-For: 198.51.100.1")
+	for i := range 25 { // a scanner locks itself out, not the proxy
+		get(fmt.Sprintf("/p/wrong%d/001565aabbcc.cfg", i), "-H", "X-Forwarded-For: 198.51.100.1")
 	}
 	if got := get("/" + path + "001565aabbcc.cfg"); got != "404" {
 		t.Errorf("the scanner: got %s, want 404", got)

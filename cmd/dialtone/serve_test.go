@@ -508,8 +508,8 @@ func TestExemptNetwork(t *testing.T) {
 		p := start(t, dir, "--db.url", sqliteURL(dir), "--limits.exempt", exempt)
 		a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
 		a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice)
-		for range 25 {
-			fetch(t, p.phones+"/p/wrong/001565aabbcc.cfg")
+		for i := range 25 {
+			fetch(t, fmt.Sprintf("%s/p/wrong%d/001565aabbcc.cfg", p.phones, i))
 		}
 		if resp, _ := fetch(t, a.url+"001565aabbcc.cfg"); resp.StatusCode != want {
 			t.Errorf("limits.exempt %q: got %d, want %d", exempt, resp.StatusCode, want)

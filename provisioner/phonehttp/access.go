@@ -17,6 +17,7 @@ type claim struct {
 	phone   *models.Phone      // whose credentials they are; nil of what all phones of an account may present
 	account *models.Account    // whose it is, nil = nobody's
 	byToken bool               // it is the path token, and right
+	tried   string             // hash of a path token that is wrong
 }
 
 // admit is the whole decision who may fetch: of what the request presents, one
@@ -177,7 +178,7 @@ func (v *visit) tokenClaim(token models.Secret) (claim, error) {
 	account, err := v.Store.AccountByPathToken(v.r.Context(), token)
 	switch {
 	case errors.Is(err, models.ErrNotFound), err != nil && v.Store.failed != nil:
-		return claim{wrong: models.RefusedToken}, nil
+		return claim{wrong: models.RefusedToken, tried: token.Hash()}, nil
 	case err != nil:
 		return claim{}, err
 	case !account.Access.Token:
@@ -268,7 +269,7 @@ func (r refusal) Error() string { return "refused: " + string(r.rule) }
 // credentials, and phones that do not exist.
 func (v *visit) count(refused *refusal, wanted *models.Phone, claims []claim, locked bool) {
 	switch refused.rule {
-	case models.RefusedToken, models.RefusedHeader, models.RefusedPassword:
+	case models.RefusedHeader, models.RefusedPassword:
 		v.Guard.Fail(v.peer.source)
 	default:
 		v.countGuesses(claims, false)
@@ -285,21 +286,21 @@ func (v *visit) count(refused *refusal, wanted *models.Phone, claims []claim, lo
 	}
 }
 
-// countGuesses counts wrong credentials beside what is right, or nearly: the
-// answer would tell whether they are. A phone that is let in may show what was
-// right once.
+// countGuesses counts wrong credentials, which may stand beside what is right, or
+// nearly: the answer would tell whether they are. A wrong token counts once: phones
+// with one that was right ask on and on, guesses differ. A phone that is let in may
+// show whatever was right once.
 func (v *visit) countGuesses(claims []claim, letIn bool) {
-	isGuess := func(c claim) bool {
-		switch c.wrong {
-		case models.RefusedToken:
-			return !letIn
-		case models.RefusedPassword:
-			return c.phone != nil && (!letIn || c.account.ID != v.account.ID)
-		}
-		return false
+	if v.Store.failed != nil {
+		return
 	}
-	if v.Store.failed == nil && slices.ContainsFunc(claims, isGuess) {
-		v.Guard.Fail(v.peer.source)
+	for _, c := range claims {
+		switch {
+		case c.wrong == models.RefusedToken && !letIn:
+			v.Guard.Miss(v.peer.source, "token "+c.tried)
+		case c.wrong == models.RefusedPassword && c.phone != nil && (!letIn || c.account.ID != v.account.ID):
+			v.Guard.Fail(v.peer.source)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -202,7 +203,7 @@ func TestBehindTrustedProxy(t *testing.T) {
 	s.forget()
 	for i := range 40 { // a scanner is locked out, and it alone
 		w := httptest.NewRecorder()
-		s.Config.Handler.ServeHTTP(w, asked(t, "10.0.0.1:1", "/p/wrong/001565aabbcc.cfg", "X-Forwarded-For: 192.0.2."+string(rune('0'+i%8))+", 203.0.113.50"))
+		s.Config.Handler.ServeHTTP(w, asked(t, "10.0.0.1:1", fmt.Sprintf("/p/wrong%d/001565aabbcc.cfg", i), "X-Forwarded-For: 192.0.2."+string(rune('0'+i%8))+", 203.0.113.50"))
 	}
 	s.setAccess(t, `{}`)
 	if got := get("10.0.0.1:1", "X-Forwarded-For: 203.0.113.50", "X-Forwarded-Proto: https"); got != http.StatusNotFound {

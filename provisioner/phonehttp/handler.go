@@ -46,9 +46,9 @@ type Guard interface {
 	Allowed(source netip.Addr) bool
 	// Fail counts wrong credentials.
 	Fail(source netip.Addr)
-	// Miss counts a MAC that no phone has; the same one counts once, which it
-	// reports.
-	Miss(source netip.Addr, mac string) (counted bool)
+	// Miss counts a search for what does not exist, a MAC or a token; for the same
+	// one it counts once, which it reports.
+	Miss(source netip.Addr, name string) (counted bool)
 	// Ban locks the source out at once.
 	Ban(source netip.Addr)
 }

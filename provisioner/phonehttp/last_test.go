@@ -332,8 +332,8 @@ func TestLockoutWithoutDatabase(t *testing.T) {
 	o := newOutage(t)
 	good := o.get(t, "001565aabbcc.cfg")
 	o.set(func() { o.down = errDown })
-	for range 25 {
-		o.do(t, "GET", "/p/wrong/001565aabbcc.cfg").wants(t, "wrong token", nil)
+	for i := range 25 {
+		o.do(t, "GET", fmt.Sprintf("/p/wrong%d/001565aabbcc.cfg", i)).wants(t, "wrong token", nil)
 	}
 	if strings.Contains(o.log.String(), "level=ERROR") {
 		t.Error("strangers fill the log")
@@ -344,8 +344,8 @@ func TestLockoutWithoutDatabase(t *testing.T) {
 		t.Error("a phone that gets no file is not in the log")
 	}
 	o.set(func() { o.down = nil })
-	for range 20 {
-		o.do(t, "GET", "/p/wrong/001565aabbcc.cfg")
+	for i := range 20 {
+		o.do(t, "GET", fmt.Sprintf("/p/wrong%d/001565aabbcc.cfg", i))
 	}
 	o.set(func() { o.down = errDown })
 	o.get(t, "001565aabbcc.cfg").wants(t, "locked out before", nil)

@@ -236,37 +236,37 @@ func TestGuessesBesideWhatIsRight(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		path   func(s *site, other *models.Account) string
+		path   func(s *site, other *models.Account, i int) string
 		user   func(s *site) (name, password string)
 		guess  bool
 		status int
 	}{
 		{"a password, beside another account's token, for the phone's file",
-			func(_ *site, other *models.Account) string {
+			func(_ *site, other *models.Account, _ int) string {
 				return "/p/" + other.PathToken.Reveal() + "/001565aabbcc.cfg"
 			},
 			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusNotFound},
 		{"a password, beside another account's token, for a common file",
-			func(_ *site, other *models.Account) string {
+			func(_ *site, other *models.Account, _ int) string {
 				return "/p/" + other.PathToken.Reveal() + "/y000000000108.cfg"
 			},
 			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusOK},
 		{"a token, beside the password of another phone",
-			func(*site, *models.Account) string { return "/p/guess/001565aabbcc.cfg" },
+			func(_ *site, _ *models.Account, i int) string { return fmt.Sprintf("/p/guess%d/001565aabbcc.cfg", i) },
 			func(s *site) (string, string) { return "0004f2aabbcc", s.polycom.HTTPPassword.Reveal() }, true, http.StatusNotFound},
 		{"an old password of a phone that has the token",
-			func(s *site, _ *models.Account) string { return s.token("001565aabbcc.cfg") },
+			func(s *site, _ *models.Account, _ int) string { return s.token("001565aabbcc.cfg") },
 			func(*site) (string, string) { return "001565aabbcc", "old" }, false, http.StatusOK},
 		{"an old token of a phone that has its password",
-			func(*site, *models.Account) string { return "/p/old/001565aabbcc.cfg" },
+			func(_ *site, _ *models.Account, i int) string { return fmt.Sprintf("/p/old%d/001565aabbcc.cfg", i) },
 			func(s *site) (string, string) { return "001565aabbcc", s.yealink.HTTPPassword.Reveal() }, false, http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t)
-			path, header := tt.path(s, s.createAccount(t, "other.example.com")), basic(tt.user(s))
+			other, header := s.createAccount(t, "other.example.com"), basic(tt.user(s))
 			for i := range 20 {
-				if got := s.from(t, "198.51.100.1", path, "Authorization", header); got != tt.status {
+				if got := s.from(t, "198.51.100.1", tt.path(s, other, i), "Authorization", header); got != tt.status {
 					t.Fatalf("request %d: got %d, want %d", i+1, got, tt.status)
 				}
 			}

@@ -66,6 +66,26 @@ func TestRotatePathToken(t *testing.T) {
 	check("the new token", now+"001565aabbcc.cfg", 200)
 }
 
+// Phones that have the old token alone, after a rotation without overlap, lock
+// out nobody beside them, however often they ask.
+func TestOldTokenOfAnOffice(t *testing.T) {
+	s := newSite(t)
+	rotated, err := s.store.RotatePathToken(t.Context(), s.account, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		for _, file := range []string{"001565aabbcc.boot", "001565aabbcc.cfg", "0004f2aabbcc.cfg", "y000000000108.cfg"} {
+			if got := s.status(t, s.token(file)); got != http.StatusNotFound {
+				t.Fatalf("%s with the old token: got %d, want 404", file, got)
+			}
+		}
+	}
+	if got := s.status(t, "/p/"+rotated.PathToken.Reveal()+"/001565aabbcc.cfg"); got != http.StatusOK {
+		t.Errorf("with the new token: got %d, want 200", got)
+	}
+}
+
 // The overlap ends when its time is over, and there is none when none is wanted.
 func TestPathTokenOverlapEnds(t *testing.T) {
 	for name, until := range map[string]time.Time{"over": time.Now().Add(-time.Second), "none": {}} {
