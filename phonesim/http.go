@@ -35,11 +35,13 @@ var errTooLarge = fmt.Errorf("larger than %d bytes", maxBody)
 // A fetcher makes a phone's HTTP requests and prints each as one line. It is
 // used by one boot at a time.
 type fetcher struct {
-	http     *http.Client
-	user     string // digest credentials, when the URL brings none
-	password models.Secret
-	out      *printer
-	asked    map[string]*challenge // by host: what its last 401 of this boot asked for
+	http      *http.Client
+	transport *http.Transport // of http
+	user      string          // digest credentials, when the URL brings none
+	password  models.Secret
+	out       *printer
+	asked     map[string]*challenge                // by host: what its last 401 of this boot asked for
+	observe   func(status int, took time.Duration) // of each answer; nil: nobody is told
 }
 
 // A challenge is a digest challenge that is answered again and again, as long
@@ -59,18 +61,20 @@ type answer struct {
 func newFetcher(user string, password models.Secret, out *printer) *fetcher {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
+	transport := &http.Transport{
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+		IdleConnTimeout:        requestTimeout,
+	}
 	return &fetcher{
 		http: &http.Client{
-			Timeout: requestTimeout,
-			Transport: &http.Transport{
-				Protocols:              protocols,
-				DisableCompression:     true,
-				MaxResponseHeaderBytes: maxHeader,
-				IdleConnTimeout:        requestTimeout,
-			},
+			Timeout:       requestTimeout,
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		user: user, password: password, out: out,
+		transport: transport,
+		user:      user, password: password, out: out,
 	}
 }
 
@@ -134,9 +138,13 @@ func (f *fetcher) authorization(method string, u *url.URL) string {
 // send makes exactly one HTTP request and prints it.
 func (f *fetcher) send(ctx context.Context, method string, u *url.URL, agent, auth string, body []byte) (answer, http.Header, error) {
 	name := path.Base(u.Path) // the rest of the path may hold a secret
+	began := time.Now()
 	a, header, err := f.exchange(ctx, method, u, agent, auth, body)
 	if ctx.Err() != nil {
 		return answer{}, nil, ctx.Err()
+	}
+	if f.observe != nil && err == nil {
+		f.observe(a.status, time.Since(began))
 	}
 	switch {
 	case err != nil:
