@@ -62,6 +62,8 @@ type Config struct {
 
 		ClientCADir string `koanf:"client_ca_dir"`
 
+		MaxConnections string `koanf:"max_connections"`
+
 		TrustedProxies   string `koanf:"trusted_proxies"`
 		ProxyCertificate string `koanf:"proxy_certificate"`
 	} `koanf:"phones"`
@@ -134,6 +136,7 @@ var settings = []setting{
 	{"phones.tls_cert", "", "certificate chains (PEM files, comma-separated: ECDSA and RSA) of phones.tls_addr and sip.tls_addr"},
 	{"phones.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
+	{"phones.max_connections", "20000", "HTTP and HTTPS connections of phones at once"},
 	{"phones.trusted_proxies", "", "networks (CIDR, comma-separated) of reverse proxies whose X-Forwarded-For or Forwarded, and X-Forwarded-Proto, are believed; empty = nobody's"},
 	{"phones.proxy_certificate", "", "header in which they hand on the certificate of a phone: Client-Cert (RFC 9440) or X-SSL-Client-Cert (nginx); empty = none"},
 	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
@@ -306,6 +309,9 @@ func (c Config) check(k *koanf.Koanf) error {
 	if _, err := c.exempt(); err != nil {
 		return err
 	}
+	if _, err := c.maxConnections(); err != nil {
+		return err
+	}
 	if _, err := c.proxies(); err != nil {
 		return err
 	}
@@ -379,6 +385,11 @@ func (c Config) checkPnP() error {
 	}
 	_, err = networks("sip.pnp_networks", c.SIP.PnPNetworks)
 	return err
+}
+
+// maxConnections is phones.max_connections.
+func (c Config) maxConnections() (int, error) {
+	return between("phones.max_connections", c.Phones.MaxConnections, 1, 1_000_000)
 }
 
 // proxies are phones.trusted_proxies and phones.proxy_certificate.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ const (
 	maxAPIHeader  = 64 << 10
 	maxFileHeader = 16 << 10
 	maxUploads    = 50 // files of one device
+
+	maxAPIConnections    = 5000
+	connectionsPerSource = 1000
 )
 
 func newServeCommand() *cobra.Command {
@@ -154,9 +158,9 @@ func (s *server) run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx) // the first failure stops the others
 	g.Go(func() error { return s.sip.Run(ctx) })
-	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.admin, maxAPIHeader, s.log) })
-	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.phones, maxFileHeader, s.log) })
-	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.web.apiConnections, s.admin, maxAPIHeader, s.log) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.web.phoneConnections, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.web.phoneConnections, s.phones, maxFileHeader, s.log) })
 	g.Go(func() error { return s.phones.Follow(ctx, s.store) })
 	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
@@ -318,19 +322,27 @@ func (s *server) quickCall(ctx context.Context, c api.QuickCall) (func(context.C
 }
 
 // web holds the HTTP listeners; those that are off are nil.
-type web struct{ api, phones, phonesTLS net.Listener }
+type web struct {
+	api, phones, phonesTLS net.Listener
+
+	apiConnections, phoneConnections *limit.Connections
+}
 
 // listenWeb binds the HTTP listeners. An address in use is one clear error.
 func (s *server) listenWeb(ctx context.Context) (*web, error) {
-	w := &web{}
+	w, err := s.newWeb()
+	if err != nil {
+		return nil, err
+	}
 	listeners := []struct {
 		key, service, addr string
 		secure             *tls.Config // nil: without TLS
+		bound              *limit.Connections
 		into               *net.Listener
 	}{
-		{"api.addr", "api", s.API.Addr, overTLS(s.apiCerts, http1), &w.api},
-		{"phones.addr", "phones", s.Phones.Addr, nil, &w.phones},
-		{"phones.tls_addr", "phones-tls", s.Phones.TLSAddr, s.phonesTLS(), &w.phonesTLS},
+		{"api.addr", "api", s.API.Addr, overTLS(s.apiCerts, http1), w.apiConnections, &w.api},
+		{"phones.addr", "phones", s.Phones.Addr, nil, w.phoneConnections, &w.phones},
+		{"phones.tls_addr", "phones-tls", s.Phones.TLSAddr, s.phonesTLS(), w.phoneConnections, &w.phonesTLS},
 	}
 	for _, l := range listeners {
 		if l.addr == "" {
@@ -342,11 +354,28 @@ func (s *server) listenWeb(ctx context.Context) (*web, error) {
 			return nil, fmt.Errorf("%s: %w", l.key, err)
 		}
 		s.log.InfoContext(ctx, "listening", "service", l.service, "addr", (*l.into).Addr().String())
+		*l.into = l.bound.Listener(*l.into)
 		if l.secure != nil {
 			*l.into = tls.NewListener(*l.into, l.secure)
 		}
 	}
 	return w, nil
+}
+
+// newWeb makes the bounds on connections. Trusted proxies carry many phones.
+func (s *server) newWeb() (*web, error) {
+	most, err := s.maxConnections()
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := s.proxies()
+	if err != nil {
+		return nil, err
+	}
+	return &web{
+		apiConnections:   limit.NewConnections(maxAPIConnections, connectionsPerSource, s.exemptNetworks, s.log),
+		phoneConnections: limit.NewConnections(most, connectionsPerSource, slices.Concat(s.exemptNetworks, proxies.Networks), s.log),
+	}, nil
 }
 
 // addrOf is the address of a listener, "" when it is off.
@@ -370,7 +399,7 @@ func (w *web) close() {
 // serveHTTP serves until ctx ends, then finishes the requests in flight: those
 // that still wait for the database after workTimeout are told to come back. A
 // nil listener is off.
-func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHeader int, log *slog.Logger) error {
+func serveHTTP(ctx context.Context, l net.Listener, connections *limit.Connections, handler http.Handler, maxHeader int, log *slog.Logger) error {
 	if l == nil {
 		return nil
 	}
@@ -380,6 +409,7 @@ func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, maxHea
 	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Protocols:         &protocols,
+		ConnState:         connections.State,
 		BaseContext:       func(net.Listener) context.Context { return work },
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
