@@ -159,8 +159,12 @@ func (s *server) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx) // the first failure stops the others
 	g.Go(func() error { return s.sip.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.web.apiConnections, s.admin, maxAPIHeader, s.log) })
-	g.Go(func() error { return serveHTTP(ctx, s.web.phones, s.web.phoneConnections, s.phones, maxFileHeader, s.log) })
-	g.Go(func() error { return serveHTTP(ctx, s.web.phonesTLS, s.web.phoneConnections, s.phones, maxFileHeader, s.log) })
+	g.Go(func() error {
+		return serveHTTP(ctx, s.web.phones, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
+	})
+	g.Go(func() error {
+		return serveHTTP(ctx, s.web.phonesTLS, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
+	})
 	g.Go(func() error { return s.phones.Follow(ctx, s.store) })
 	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })

@@ -17,10 +17,11 @@ import (
 // A visitor has a connection to a server from an address of its own.
 type visitor struct {
 	net.Conn
-	in *bufio.Reader
+	in    *bufio.Reader
+	idles <-chan bool // the server's, each time that a connection is idle
 }
 
-func visit(t *testing.T, from, to string) *visitor {
+func visit(t *testing.T, from, to string, idles <-chan bool) *visitor {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", to)
@@ -29,12 +30,14 @@ func visit(t *testing.T, from, to string) *visitor {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	return &visitor{conn, bufio.NewReader(conn)}
+	return &visitor{conn, bufio.NewReader(conn), idles}
 }
 
 // ask sends a request for a path; answered reads the answer, false when the
 // connection is closed.
-func (v *visitor) ask(path string) { _, _ = io.WriteString(v, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n") }
+func (v *visitor) ask(path string) {
+	_, _ = io.WriteString(v, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+}
 
 func (v *visitor) answered() bool {
 	resp, err := http.ReadResponse(v.in, nil)
@@ -46,9 +49,10 @@ func (v *visitor) answered() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-func (v *visitor) served(path string) bool {
-	v.ask(path)
-	return v.answered()
+// served sends a request and waits until the server has done with it.
+func (v *visitor) served() bool {
+	v.ask("/")
+	return v.answered() && <-v.idles
 }
 
 // At the bound the connection that has been idle for longest makes room, a busy
@@ -64,37 +68,43 @@ func TestConnections(t *testing.T) {
 	}))
 	bound := limit.NewConnections(4, 2, []netip.Prefix{netip.MustParsePrefix("127.0.1.0/24")}, slog.New(slog.DiscardHandler))
 	server.Listener = bound.Listener(server.Listener)
-	server.Config.ConnState = bound.State
+	idles := make(chan bool, 100)
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		bound.State(conn, state)
+		if state == http.StateIdle {
+			idles <- true
+		}
+	}
 	server.Start()
 	defer server.Close()
 	addr := server.Listener.Addr().String()
 
-	busy := visit(t, one, addr)
+	busy := visit(t, one, addr, idles)
 	busy.ask("/busy")
 	<-began
-	idle := visit(t, one, addr)
-	if !idle.served("/") || !visit(t, one, addr).served("/") {
+	idle := visit(t, one, addr, idles)
+	if !idle.served() || !visit(t, one, addr, idles).served() {
 		t.Error("a source at its bound: its idle connection does not make room")
 	}
-	if idle.served("/") {
+	if idle.served() {
 		t.Error("a source at its bound: the idle connection was not closed")
 	}
-	third := visit(t, one, addr)
+	third := visit(t, one, addr, idles)
 	third.ask("/busy")
 	<-began
-	if visit(t, one, addr).served("/") {
+	if visit(t, one, addr, idles).served() {
 		t.Error("a source whose connections are all busy gets another one")
 	}
-	silent := visit(t, two, addr)
-	if !visit(t, two, addr).served("/") {
+	silent := visit(t, two, addr, idles)
+	if !visit(t, two, addr, idles).served() {
 		t.Error("another source is not served")
 	}
 	for range 3 {
-		if !visit(t, exempt, addr).served("/") {
+		if !visit(t, exempt, addr, idles).served() {
 			t.Error("at the bound of all, no idle connection makes room")
 		}
 	}
-	if silent.served("/") {
+	if silent.served() {
 		t.Error("a silent connection was kept at the bound of all")
 	}
 	release <- true
