@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strconv"
 	"strings"
 	"unicode"
@@ -149,25 +150,28 @@ func (Document) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Overlay lays the tops over base, the last one uppermost, as Kazoo's
 // provisioning does: objects merge, any other member of a top wins, an empty
-// object of a top replaces the object below. No argument changes.
+// object of a top replaces the object below. No argument changes, and the
+// result must not be changed: it shares members with them.
 func Overlay(base Document, tops ...Document) Document {
-	out := base.Clone()
+	out := base
 	for _, top := range tops {
-		overlayObject(out, top)
+		out = overlaid(out, top)
 	}
 	return out
 }
 
-func overlayObject(base, top map[string]any) {
+func overlaid(base, top map[string]any) map[string]any {
+	out := make(map[string]any, len(base)+len(top))
+	maps.Copy(out, base)
 	for name, v := range top {
 		below, isObject := base[name].(map[string]any)
 		above, aboveIsObject := v.(map[string]any)
 		if isObject && aboveIsObject && len(above) > 0 {
-			overlayObject(below, above)
-			continue
+			v = overlaid(below, above)
 		}
-		base[name] = cloneValue(v)
+		out[name] = v
 	}
+	return out
 }
 
 // view fills a typed view from the document's JSON.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -98,7 +99,8 @@ func checkINI(rule *FileRule, body []byte) error {
 	if len(body) == 0 || body[len(body)-1] != '\n' {
 		return &lineError{1 + bytes.Count(body, []byte("\n")), "the last line does not end"}
 	}
-	seen := make(map[string]bool, bytes.Count(body, []byte("\n")))
+	seen := seenKeys.Get().(map[string]bool)
+	defer func() { clear(seen); seenKeys.Put(seen) }()
 	number := 0
 	for line := range strings.Lines(string(body)) {
 		number++
@@ -121,9 +123,16 @@ func checkINI(rule *FileRule, body []byte) error {
 	return nil
 }
 
+// seenKeys are maps that were used before: as large as a file has lines, they
+// would be a tenth of what its rendering allocates.
+var seenKeys = sync.Pool{New: func() any { return map[string]bool{} }}
+
 // iniKey is the key of a line, "" when it has none; the reason says why the
 // line is wrong.
 func iniKey(rule *FileRule, line string) (key, reason string) {
+	if key := plainKey(line); key != "" && !slices.Contains(rule.Directives, key) {
+		return key, ""
+	}
 	if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
 		return "", ""
 	}
@@ -138,4 +147,16 @@ func iniKey(rule *FileRule, line string) (key, reason string) {
 		return "", "want key = value"
 	}
 	return key, ""
+}
+
+// plainKey is the key of a line as nearly all are: "some.key = value". "" when
+// it has to be looked at more closely.
+func plainKey(line string) string {
+	key := strings.TrimRight(line[:max(strings.IndexByte(line, '='), 0)], " ")
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] >= 0x7f || key[i] == '#' {
+			return ""
+		}
+	}
+	return key
 }

@@ -1,6 +1,7 @@
 package provisioner
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -65,9 +66,15 @@ func mergeLayers(base models.Document, layers ...models.Document) models.Documen
 	return models.Overlay(base, layers...)
 }
 
-// handedDown is what of an account or owner holds for its devices too.
+// handedDown is what of an account or owner holds for its devices too. It shares
+// members with the document.
 func handedDown(doc models.Document) models.Document {
-	out := doc.Clone()
+	out := maps.Clone(doc)
+	for _, name := range []string{"sip", "provision"} { // have members to drop
+		if object, ok := out[name].(map[string]any); ok {
+			out[name] = maps.Clone(object)
+		}
+	}
 	for _, member := range identityMembers {
 		drop(out, member)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dialtone/models"
@@ -342,14 +343,35 @@ func (in viewInput) placedKeys() []lineKey {
 func keyViews(keys []lineKey, pickup string, escape func(string) string) []any {
 	list := make([]any, len(keys))
 	for i, k := range keys {
-		user, code := k.Type == models.KeyPresence, ""
-		if monitored, _, _ := strings.Cut(k.Value, "@"); user && pickup != "" {
+		if k == (lineKey{Position: k.Position, Type: keyNone, Line: 1}) {
+			list[i] = unusedKeyView(i+1, k.Position)
+			continue
+		}
+		code := ""
+		if monitored, _, _ := strings.Cut(k.Value, "@"); k.Type == models.KeyPresence && pickup != "" {
 			code = pickup + monitored
 		}
-		list[i] = view{"position": i + 1, "overall": k.Position, "type": escape(k.Type), "code": escape(k.Code), "value": escape(k.Value),
-			"label": escape(k.Label), "nth": k.Nth, "nth_of_code": k.OfCode, "line": k.Line, "user": user, "pickup": escape(code)}
+		list[i] = keyView(k, i+1, code, escape)
 	}
 	return list
+}
+
+func keyView(k lineKey, position int, pickup string, escape func(string) string) view {
+	return view{"position": position, "overall": k.Position, "type": escape(k.Type), "code": escape(k.Code), "value": escape(k.Value),
+		"label": escape(k.Label), "nth": k.Nth, "nth_of_code": k.OfCode, "line": k.Line, "user": k.Type == models.KeyPresence, "pickup": escape(pickup)}
+}
+
+// unusedKeys are the views of keys without a function: most keys are, and they
+// look alike on all phones. There are as many as places of keys.
+var unusedKeys sync.Map
+
+func unusedKeyView(position, overall int) any {
+	place := [2]int{position, overall}
+	if v, made := unusedKeys.Load(place); made {
+		return v
+	}
+	v, _ := unusedKeys.LoadOrStore(place, keyView(lineKey{Position: overall, Type: keyNone, Line: 1}, position, "", escapeXML))
+	return v
 }
 
 // view is the keys as stored; ofType counts them on, by type.

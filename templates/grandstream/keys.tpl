@@ -2,15 +2,33 @@
 Keys on the screen, the multi-purpose keys of some models after them, then those of expansion modules: three groups of codes.
 The modes of multi-purpose keys are the same everywhere. The first keys on the screen of GXP phones ("fixed" ones, at
 lines) count from ten instead, as keys.combo does in the manifest, and a line is 0 there, 31 elsewhere. Accounts count from 0.
-The value's code is the one after the label's.
+The code of a value follows that of its label.
 {%- endcomment %}
-{%- macro programmed(keys, before, as_modules) %}
+{%- macro on_modules(keys, before) %}
+{%- for key in keys %}
+{%- set at = (key.overall - before) * 5 + 22995 %}
+{%- if key.type == "none" %}
+    <P{{ at }}>-1</P{{ at }}>
+    <P{{ at + 1 }}>0</P{{ at + 1 }}>
+    <P{{ at + 2 }}></P{{ at + 2 }}>
+    <P{{ at + 3 }}></P{{ at + 3 }}>
+{%- else %}
+{%- set m = key.code|integer %}
+    <P{{ at }}>{% if key.type == "line" %}31{% elif m > 9 %}{{ m - 10 }}{% else %}{{ m }}{% endif %}</P{{ at }}>
+    <P{{ at + 1 }}>{{ key.line - 1 }}</P{{ at + 1 }}>
+    <P{{ at + 2 }}>{{ key.label }}</P{{ at + 2 }}>
+    <P{{ at + 3 }}>{{ key.value }}</P{{ at + 3 }}>
+{%- endif %}
+{%- endfor %}
+{%- endmacro %}
+{%- if model.keys_as_modules %}
+{{- on_modules(keys.line, 0) }}
+{%- else %}
 {%- set screen = model.screen_keys|default:model.line_keys|integer %}
 {%- set fixed = model.fixed_keys|integer %}
-{%- for key in keys %}
-{%- set k = key.overall - before %}
-{%- if as_modules %}{% set at = k * 5 + 22995 %}{% set account = at + 1 %}{% set label = at + 2 %}
-{%- elif k <= screen and k < 7 %}{% set at = k * 2 + 1361 %}{% set account = at + 1 %}{% set label = at + 102 %}
+{%- for key in keys.line %}
+{%- set k = key.position %}
+{%- if k <= screen and k < 7 %}{% set at = k * 2 + 1361 %}{% set account = at + 1 %}{% set label = at + 102 %}
 {%- elif k <= screen %}{% set at = k * 4 + 23772 %}{% set account = at + 1 %}{% set label = at + 2 %}
 {%- elif k < screen + 8 %}{% set at = k - screen + 322 %}{% set account = (k - screen) * 3 + 298 %}{% set label = account + 1 %}
 {%- elif k < screen + 19 %}{% set at = (k - screen) * 4 + 321 %}{% set account = at + 1 %}{% set label = at + 2 %}
@@ -24,16 +42,15 @@ The value's code is the one after the label's.
 {%- else %}
 {%- set m = key.code|integer %}
 {%- if m > 9 %}{% set m = m - 10 %}{% endif %}
-{%- if k <= fixed and not as_modules %}{% set m = m + 10 %}{% endif %}
-{%- if key.type == "line" %}{% set m = 31 %}{% if k <= fixed and not as_modules %}{% set m = 0 %}{% endif %}{% endif %}
+{%- if k <= fixed %}{% set m = m + 10 %}{% endif %}
+{%- if key.type == "line" %}{% set m = 31 %}{% if k <= fixed %}{% set m = 0 %}{% endif %}{% endif %}
     <P{{ at }}>{{ m }}</P{{ at }}>
     <P{{ account }}>{{ key.line - 1 }}</P{{ account }}>
     <P{{ label }}>{{ key.label }}</P{{ label }}>
     <P{{ label + 1 }}>{{ key.value }}</P{{ label + 1 }}>
 {%- endif %}
 {%- endfor %}
-{%- endmacro %}
-{{- programmed(keys.line, 0, model.keys_as_modules) }}
+{%- endif %}
 {%- for module in keys.expansion %}
-{{- programmed(module.keys, model.line_keys, true) }}
+{{- on_modules(module.keys, model.line_keys) }}
 {%- endfor %}
