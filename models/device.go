@@ -207,7 +207,10 @@ func (k *Keys) UnmarshalJSON(raw []byte) error {
 // a key.
 func KeysOf(v any) Keys {
 	members, _ := v.(map[string]any) // others were stored before validation: no keys
-	var keys Keys
+	if len(members) == 0 {
+		return nil
+	}
+	keys := make(Keys, 0, len(members))
 	for name, member := range members {
 		number, err := strconv.ParseUint(name, 10, 16)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"dialtone/models"
@@ -16,22 +15,21 @@ import (
 // the account's token, which would open all of the account's files. It is
 // ErrNotFound when the file has no such form, or the account lets no phone in by
 // its credentials.
-func (s *Service) Bootstrap(ctx context.Context, phone *models.Phone, name string) (File, error) {
-	c := s.Catalog()
-	req, files, ok := c.patterns.match(name)
-	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == phone.Device.Provision.Brand })
+func (s *Service) Bootstrap(ctx context.Context, phone *models.Phone, req Request) (File, error) {
+	c := req.catalog
+	file, ok := req.ruleFor(phone.Device)
 	mac, hasMAC := phone.Device.MAC()
-	if !ok || i < 0 || files[i].rule.Bootstrap == "" || !hasMAC || req.MAC != mac || !phone.Account.Access.Password {
-		return File{}, fmt.Errorf("device %s, bootstrap in %q: %w", phone.Device.ID, name, models.ErrNotFound)
+	if !ok || file.rule.Bootstrap == "" || !hasMAC || req.MAC != mac || !phone.Account.Access.Password {
+		return File{}, fmt.Errorf("device %s, bootstrap in %q: %w", phone.Device.ID, req.Name, models.ErrNotFound)
 	}
 	account := *phone.Account
 	account.Access.Token, account.PathToken = false, ""
-	rule := *files[i].rule
+	rule := *file.rule
 	rule.Template, rule.Phonebook, rule.Settings = rule.Bootstrap, false, false
 	in := c.brands[phone.Device.Provision.Brand].deviceInput(phone, nil, s.opts.Registrar)
 	in.account = &account
 	in.server = server{Username: mac.String(), Password: phone.Device.HTTPPassword}
-	f, err := s.renderFor(ctx, c, fillMAC(files[i].path, mac), &rule, in)
+	f, err := s.renderFor(ctx, c, fillMAC(file.path, mac), &rule, in)
 	if err != nil {
 		return File{}, fmt.Errorf("device %s, bootstrap: %w", phone.Device.ID, err)
 	}

@@ -133,28 +133,26 @@ type Kept struct {
 	At time.Time // when it was last known to be what the phone should have
 }
 
-// LastDeviceFile is what DeviceFile gave last for a phone under a name, for
-// when that fails. It reads nothing but memory.
-func (s *Service) LastDeviceFile(phone *models.Phone, name string) (Kept, bool) {
-	c := s.Catalog()
-	req, file, ok := c.fileFor(phone, name)
+// LastFile is what RequestedFile gave last for a phone, for when that fails. It
+// reads nothing but memory.
+func (s *Service) LastFile(phone *models.Phone, req Request) (Kept, bool) {
+	file, ok := req.fileFor(phone)
 	if !ok {
 		return Kept{}, false
 	}
 	if !req.HasMAC {
-		return s.kept(c.commonSlot(phone.Account, phone.Firmware, file, modelOf(phone)))
+		return s.kept(req.catalog.commonSlot(phone.Account, phone.Firmware, file, modelOf(phone)))
 	}
 	return s.kept(deviceSlot(phone, fillMAC(file.path, req.MAC)))
 }
 
-// LastCommonFile is that for CommonFile.
-func (s *Service) LastCommonFile(account *models.Account, agent UserAgent, name string) (Kept, bool) {
-	c := s.Catalog()
-	file, asking, ok := c.commonFor(agent, name)
+// LastCommonFile is that for RequestedCommonFile.
+func (s *Service) LastCommonFile(account *models.Account, agent UserAgent, req Request) (Kept, bool) {
+	file, asking, ok := req.commonFor(agent)
 	if !ok {
 		return Kept{}, false
 	}
-	return s.kept(c.commonSlot(account, agent.Firmware, file, asking))
+	return s.kept(req.catalog.commonSlot(account, agent.Firmware, file, asking))
 }
 
 func (s *Service) kept(in slot) (Kept, bool) {

@@ -35,24 +35,24 @@ func TestLastFiles(t *testing.T) {
 		t.Errorf("a panic: got %v", err)
 	}
 	for name, want := range rendered {
-		got, ok := s.LastDeviceFile(phone, name)
+		got, ok := s.LastFile(phone, request(t, s, name))
 		if !ok || string(got.Body) != string(want.Body) || got.ETag != want.ETag || !got.At.Equal(now.Add(-48*time.Hour)) {
 			t.Errorf("%s: got %q of %v, %v", name, got.Body, got.At, ok)
 		}
 	}
-	if got, ok := s.LastCommonFile(phone.Account, UserAgent{}, "m11.txt"); !ok || string(got.Body) != string(rendered["m11.txt"].Body) {
+	if got, ok := s.LastCommonFile(phone.Account, UserAgent{}, request(t, s, "m11.txt")); !ok || string(got.Body) != string(rendered["m11.txt"].Body) {
 		t.Errorf("the account's: got %q, %v", got.Body, ok)
 	}
 	stranger, foreign := acmePhone(t), *phone.Account
 	stranger.Device.ID = models.NewID()
 	foreign.ID = models.NewID()
-	if got, ok := s.LastDeviceFile(stranger, "001122334455.txt"); ok {
+	if got, ok := s.LastFile(stranger, request(t, s, "001122334455.txt")); ok {
 		t.Errorf("another device with that MAC: got %q", got.Body)
 	}
-	if got, ok := s.LastDeviceFile(phone, "001122334456.txt"); ok {
+	if got, ok := s.LastFile(phone, request(t, s, "001122334456.txt")); ok {
 		t.Errorf("another phone's file: got %q", got.Body)
 	}
-	if got, ok := s.LastCommonFile(&foreign, UserAgent{}, "m11.txt"); ok {
+	if got, ok := s.LastCommonFile(&foreign, UserAgent{}, request(t, s, "m11.txt")); ok {
 		t.Errorf("another account's: got %q", got.Body)
 	}
 }
@@ -87,4 +87,14 @@ func TestCacheIsBounded(t *testing.T) {
 	if _, err := s.DeviceFile(t.Context(), phone, "001122334456.txt"); !errors.Is(err, models.ErrNotFound) {
 		t.Errorf("another phone's: got %v", err)
 	}
+}
+
+// request is the request for a name.
+func request(t *testing.T, s *Service, name string) Request {
+	t.Helper()
+	req, ok := s.Match(name)
+	if !ok {
+		t.Fatalf("no brand has a file %s", name)
+	}
+	return req
 }

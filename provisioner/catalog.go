@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ const (
 type Catalog struct {
 	brands    map[string]*brand
 	templates *templateTree
+	names     []string // of the brands, sorted
 	patterns  *patterns
 	hash      string
 }
@@ -59,7 +61,7 @@ func Parse(fsys fs.FS) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{brands: map[string]*brand{}}
+	c := &Catalog{brands: map[string]*brand{}, names: names}
 	var problems []error
 	for _, name := range names {
 		b, err := loadBrand(fsys, name)
@@ -127,7 +129,7 @@ func treeHash(fsys fs.FS, brands []string, templates map[string]string) string {
 func (c *Catalog) Hash() string { return c.hash }
 
 // Brands are the brands' names, sorted.
-func (c *Catalog) Brands() []string { return sortedKeys(c.brands) }
+func (c *Catalog) Brands() []string { return slices.Clone(c.names) }
 
 // Manifest is a brand's manifest; false when the brand is unknown. Not to be
 // changed.
@@ -213,7 +215,7 @@ func (c *Catalog) userAgent(header string) UserAgent {
 	if len(header) > maxUserAgent {
 		return UserAgent{}
 	}
-	for _, brand := range c.Brands() {
+	for _, brand := range c.names {
 		for _, re := range c.brands[brand].userAgents {
 			match := re.FindStringSubmatch(header)
 			if match == nil {

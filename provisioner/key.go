@@ -122,9 +122,11 @@ func namedUserIDs(phone *models.Phone) []string {
 
 func keyUserIDs(doc models.Document) []string {
 	var ids []string
-	for _, k := range slices.Concat(keysAt(doc, comboKeys), keysAt(doc, featureKeys)) {
-		if (k.Type == models.KeyPresence || k.Type == models.KeyPersonalParking) && models.ValidID(k.Value) {
-			ids = append(ids, k.Value)
+	for _, path := range []string{comboKeys, featureKeys} {
+		for _, k := range keysAt(doc, path) {
+			if (k.Type == models.KeyPresence || k.Type == models.KeyPersonalParking) && models.ValidID(k.Value) {
+				ids = append(ids, k.Value)
+			}
 		}
 	}
 	return ids

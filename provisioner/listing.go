@@ -48,7 +48,11 @@ func (c *Catalog) TemplateFor(m Model, provisionID string, rule *FileRule) strin
 		return c.templateFor(m, provisionID, rule.Template)
 	}
 	name, _ := fillAttributes(rule.Path, m.Attributes)
-	for _, file := range c.patterns.literal[strings.ToLower(name)] {
+	set := c.patterns.literal[strings.ToLower(name)]
+	if set == nil {
+		return ""
+	}
+	for _, file := range set.files {
 		if file.brand == m.Brand {
 			return c.templateFor(c.brands[m.Brand].model(file.model.family, file.model.model), "", rule.Template)
 		}

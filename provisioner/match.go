@@ -21,14 +21,40 @@ type Request struct {
 	HasMAC bool       // false: a common file
 	Brands []string   // whose manifests have such a file, sorted
 	Upload bool       // phones of at least one of them may store it
+
+	catalog *Catalog // that knows it, nil = none does
+	files   []brandFile
+}
+
+// ruleFor is what the device's brand has under the name; false when that is
+// nothing. Whether the MAC in the name is the device's is not asked.
+func (r Request) ruleFor(d *models.Device) (brandFile, bool) {
+	i := slices.IndexFunc(r.files, func(f brandFile) bool { return f.brand == d.Provision.Brand })
+	if i < 0 {
+		return brandFile{}, false
+	}
+	return r.files[i], true
 }
 
 // patterns match file names against the files of all brands, without regard to
 // the case of letters. Model attributes in paths are filled in beforehand, so
 // only the MAC is left open.
 type patterns struct {
-	literal map[string][]brandFile
+	literal map[string]*fileSet
 	perMAC  []macPattern // prefixes and suffixes in lower case, too
+}
+
+// A fileSet is the files that one pattern stands for.
+type fileSet struct {
+	files  []brandFile
+	brands []string // theirs
+	upload bool     // phones may store one of them
+}
+
+func (s *fileSet) add(files ...brandFile) {
+	s.files = append(s.files, files...)
+	s.brands = brandsOf(s.files)
+	s.upload = slices.ContainsFunc(s.files, func(f brandFile) bool { return f.rule.Upload != nil })
 }
 
 // brandFile is one file of one brand.
@@ -41,11 +67,11 @@ type brandFile struct {
 
 type macPattern struct {
 	prefix, suffix string
-	files          []brandFile
+	fileSet
 }
 
 func newPatterns(brands map[string]*brand) *patterns {
-	p := &patterns{literal: map[string][]brandFile{}}
+	p := &patterns{literal: map[string]*fileSet{}}
 	for _, name := range sortedKeys(brands) {
 		b := brands[name]
 		for i := range b.Files {
@@ -97,49 +123,59 @@ func fillAttributes(pattern string, attributes map[string]string) (string, bool)
 
 // fillMAC replaces the placeholder of the MAC.
 func fillMAC(path string, mac models.MAC) string {
-	path = strings.Replace(path, "{"+macPlaceholder+"}", mac.String(), 1)
-	return strings.Replace(path, "{"+upperPlaceholder+"}", strings.ToUpper(mac.String()), 1)
+	before, after, upper := strings.Cut(path, "{"+upperPlaceholder+"}")
+	if upper {
+		return before + strings.ToUpper(mac.String()) + after
+	}
+	return strings.Replace(path, "{"+macPlaceholder+"}", mac.String(), 1)
 }
 
 func (p *patterns) add(file brandFile) {
 	path := strings.ToLower(file.path)
 	prefix, suffix, perMAC := strings.Cut(path, "{"+macPlaceholder+"}")
 	if !perMAC {
-		p.literal[path] = append(p.literal[path], file)
+		if p.literal[path] == nil {
+			p.literal[path] = &fileSet{}
+		}
+		p.literal[path].add(file)
 		return
 	}
-	for i := range p.perMAC {
-		if p.perMAC[i].prefix == prefix && p.perMAC[i].suffix == suffix {
-			p.perMAC[i].files = append(p.perMAC[i].files, file)
-			return
-		}
+	i := slices.IndexFunc(p.perMAC, func(m macPattern) bool { return m.prefix == prefix && m.suffix == suffix })
+	if i < 0 {
+		i = len(p.perMAC)
+		p.perMAC = append(p.perMAC, macPattern{prefix: prefix, suffix: suffix})
 	}
-	p.perMAC = append(p.perMAC, macPattern{prefix, suffix, []brandFile{file}})
+	p.perMAC[i].add(file)
 }
 
 // match finds whose file a name is. Literal names come before those with a
 // MAC, which is never all zeros: files named with zeros are common files.
-func (p *patterns) match(name string) (Request, []brandFile, bool) {
+func (c *Catalog) match(name string) (Request, bool) {
 	name = strings.ToLower(name)
-	if files, ok := p.literal[name]; ok {
-		return Request{Name: name, Brands: brandsOf(files)}, files, true
+	if set, ok := c.patterns.literal[name]; ok {
+		return Request{Name: name, Brands: set.brands, catalog: c, files: set.files}, true
 	}
-	var req Request
-	var files []brandFile
-	for _, pattern := range p.perMAC {
+	req := Request{catalog: c}
+	found := fileSet{}
+	for i := range c.patterns.perMAC {
+		pattern := &c.patterns.perMAC[i]
 		mac, ok := pattern.match(name)
-		if ok {
-			req.MAC, req.HasMAC = mac, true
-			req.Name = pattern.prefix + mac.String() + pattern.suffix
-			files = append(files, pattern.files...)
+		switch {
+		case !ok:
+			continue
+		case req.HasMAC: // a name that two patterns fit
+			found = fileSet{files: slices.Clone(found.files)}
+			found.add(pattern.files...)
+		default:
+			found = pattern.fileSet
 		}
+		req.Name, req.MAC, req.HasMAC = name, mac, true
 	}
-	req.Brands = brandsOf(files)
-	req.Upload = slices.ContainsFunc(files, func(f brandFile) bool { return f.rule.Upload != nil })
-	return req, files, req.HasMAC
+	req.Brands, req.Upload, req.files = found.brands, found.upload, found.files
+	return req, req.HasMAC
 }
 
-func (p macPattern) match(name string) (models.MAC, bool) {
+func (p *macPattern) match(name string) (models.MAC, bool) {
 	if len(name) != len(p.prefix)+macDigits+len(p.suffix) ||
 		!strings.HasPrefix(name, p.prefix) || !strings.HasSuffix(name, p.suffix) {
 		return models.MAC{}, false

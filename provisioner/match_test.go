@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dialtone/models"
 )
@@ -88,18 +89,18 @@ func FuzzMatch(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		req, files, ok := c.patterns.match(name)
+		req, ok := c.match(name)
 		if !ok {
 			return
 		}
-		if !strings.EqualFold(req.Name, name) || len(files) == 0 || len(req.Brands) == 0 {
-			t.Errorf("%q gives %+v and %d files", name, req, len(files))
+		if !strings.EqualFold(req.Name, name) || len(req.files) == 0 || len(req.Brands) == 0 {
+			t.Errorf("%q gives %q and %d files", name, req.Name, len(req.files))
 		}
 		if req.HasMAC && req.MAC == (models.MAC{}) {
 			t.Errorf("%q gives the zero MAC", name)
 		}
-		again, _, ok := c.patterns.match(req.Name)
-		if diff := cmp.Diff(req, again); !ok || diff != "" {
+		again, ok := c.match(req.Name)
+		if diff := cmp.Diff(req, again, cmpopts.IgnoreUnexported(Request{})); !ok || diff != "" {
 			t.Errorf("%q again (-first +second):\n%s", req.Name, diff)
 		}
 	})

@@ -133,14 +133,12 @@ func missingLines(phone *models.Phone, model Model) []MissingLine {
 }
 
 func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, file deviceFile) (File, error) {
-	req, files, _ := c.patterns.match(file.name)
+	req, _ := c.match(file.name)
 	if req.HasMAC {
 		return s.deviceFile(ctx, c, phone, users, file.name, file.rule)
 	}
-	for _, known := range files {
-		if known.brand == phone.Device.Provision.Brand {
-			return s.commonFile(ctx, c, phone.Account, phone.Firmware, known, modelOf(phone))
-		}
+	if known, ok := req.ruleFor(phone.Device); ok {
+		return s.commonFile(ctx, c, phone.Account, phone.Firmware, known, modelOf(phone))
 	}
 	return File{}, fmt.Errorf("file %q: %w", file.name, models.ErrNotFound)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -85,45 +84,51 @@ func (s *Service) Catalog() *Catalog { return s.catalog.Load() }
 // Match tells whose file a name is: the path without the token, in any case.
 // False when no brand has such a file.
 func (s *Service) Match(name string) (Request, bool) {
-	req, _, ok := s.Catalog().patterns.match(name)
-	return req, ok
+	return s.Catalog().match(name)
 }
 
-// DeviceFile renders a file for a phone. It is ErrNotFound when the phone's
+// DeviceFile is RequestedFile under a name.
+func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
+	req, ok := s.Match(name)
+	if !ok {
+		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
+	}
+	return s.RequestedFile(ctx, phone, req)
+}
+
+// RequestedFile renders a file for a phone. It is ErrNotFound when the phone's
 // brand has no such file or only takes it from phones, or it is another
 // phone's. Any other error is a failure of the store or of a template, named
 // with its line. Where the phone tells no firmware, the one recorded last
 // counts.
-func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name string) (File, error) {
-	c := s.Catalog()
-	req, file, ok := c.fileFor(phone, name)
+func (s *Service) RequestedFile(ctx context.Context, phone *models.Phone, req Request) (File, error) {
+	file, ok := req.fileFor(phone)
 	if !ok {
-		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, name, models.ErrNotFound)
+		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, req.Name, models.ErrNotFound)
 	}
 	phone, err := s.withFirmware(ctx, phone)
 	if err != nil {
 		return File{}, err
 	}
 	if !req.HasMAC {
-		return s.commonFile(ctx, c, phone.Account, phone.Firmware, file, modelOf(phone))
+		return s.commonFile(ctx, req.catalog, phone.Account, phone.Firmware, file, modelOf(phone))
 	}
 	users, err := s.namedUsers(ctx, phone)
 	if err != nil {
 		return File{}, err
 	}
-	return s.deviceFile(ctx, c, phone, users, fillMAC(file.path, req.MAC), file.rule)
+	return s.deviceFile(ctx, req.catalog, phone, users, fillMAC(file.path, req.MAC), file.rule)
 }
 
-// fileFor finds what of the phone's brand has the name. False when there is
-// nothing to render, or it is another phone's.
-func (c *Catalog) fileFor(phone *models.Phone, name string) (Request, brandFile, bool) {
-	req, files, ok := c.patterns.match(name)
-	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == phone.Device.Provision.Brand })
-	if !ok || i < 0 || !files[i].rule.rendered() {
-		return Request{}, brandFile{}, false
+// fileFor is what of the phone's brand has the name. False when there is nothing
+// to render, or it is another phone's.
+func (r Request) fileFor(phone *models.Phone) (brandFile, bool) {
+	file, ok := r.ruleFor(phone.Device)
+	if !ok || !file.rule.rendered() {
+		return brandFile{}, false
 	}
 	mac, hasMAC := phone.Device.MAC()
-	return req, files[i], !req.HasMAC || hasMAC && mac == req.MAC
+	return file, !r.HasMAC || hasMAC && mac == r.MAC
 }
 
 // withFirmware is the phone with the firmware that it told last.
@@ -140,31 +145,38 @@ func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*model
 	return &known, nil
 }
 
-// CommonFile renders a file that names no MAC, from nothing but the account and
-// what the request told of its phone. Of several brands with such a file the
-// first by name answers. It is ErrNotFound for unknown files and for those of
-// one device.
+// CommonFile is RequestedCommonFile under a name.
 func (s *Service) CommonFile(ctx context.Context, account *models.Account, agent UserAgent, name string) (File, error) {
-	c := s.Catalog()
-	file, asking, ok := c.commonFor(agent, name)
+	req, ok := s.Match(name)
 	if !ok {
 		return File{}, fmt.Errorf("file %q: %w", name, models.ErrNotFound)
 	}
-	return s.commonFile(ctx, c, account, agent.Firmware, file, asking)
+	return s.RequestedCommonFile(ctx, account, agent, req)
 }
 
-// commonFor finds the common file of a name, and which model asks for it as far
-// as it tells.
-func (c *Catalog) commonFor(agent UserAgent, name string) (brandFile, modelKey, bool) {
-	req, files, ok := c.patterns.match(name)
-	if !ok || req.HasMAC {
+// RequestedCommonFile renders a file that names no MAC, from nothing but the
+// account and what the request told of its phone. Of several brands with such a
+// file the first by name answers. It is ErrNotFound for unknown files and for
+// those of one device.
+func (s *Service) RequestedCommonFile(ctx context.Context, account *models.Account, agent UserAgent, req Request) (File, error) {
+	file, asking, ok := req.commonFor(agent)
+	if !ok {
+		return File{}, fmt.Errorf("file %q: %w", req.Name, models.ErrNotFound)
+	}
+	return s.commonFile(ctx, req.catalog, account, agent.Firmware, file, asking)
+}
+
+// commonFor is the common file of a name, and which model asks for it as far as
+// it tells.
+func (r Request) commonFor(agent UserAgent) (brandFile, modelKey, bool) {
+	if len(r.files) == 0 || r.HasMAC {
 		return brandFile{}, modelKey{}, false
 	}
 	asking := modelKey{}
-	if agent.Brand == files[0].brand {
+	if agent.Brand == r.files[0].brand {
 		asking.model = agent.Model
 	}
-	return files[0], asking, true
+	return r.files[0], asking, true
 }
 
 // namedUsers reads the users that the phone's keys and hotdesks name, in one query.
@@ -258,11 +270,15 @@ func (s *Service) renderFor(ctx context.Context, c *Catalog, name string, rule *
 // A cacheKeyBuilder collects what names the content of a file.
 type cacheKeyBuilder []string
 
+// usualKeyParts are those of a phone with an owner and keys for a few users.
+const usualKeyParts = 32
+
 func (s *Service) newKey(c *Catalog, parts ...string) *cacheKeyBuilder {
 	day := s.today().Format(time.DateOnly) // clock changes are those of the year
-	k := &cacheKeyBuilder{c.Hash(), day, s.opts.BaseURL, s.opts.Registrar}
+	k := make(cacheKeyBuilder, 0, usualKeyParts)
+	k.add(c.Hash(), day, s.opts.BaseURL, s.opts.Registrar)
 	k.add(parts...)
-	return k
+	return &k
 }
 
 // today is the beginning of the day in UTC: what is rendered on one day is the

@@ -11,19 +11,16 @@ import (
 
 // Rule is how the device's brand describes a file; false when it has none of
 // that name. Whether the MAC in the name is the device's is not asked.
-func (c *Catalog) Rule(d *models.Device, name string) (*FileRule, bool) {
-	_, files, _ := c.patterns.match(name)
-	i := slices.IndexFunc(files, func(f brandFile) bool { return f.brand == d.Provision.Brand })
-	if i < 0 {
-		return nil, false
-	}
-	return files[i].rule, true
+func (r Request) Rule(d *models.Device) (*FileRule, bool) {
+	file, ok := r.ruleFor(d)
+	return file.rule, ok
 }
 
 // Overrides reports whether what the device stores under that name beats the
 // settings that it is given.
 func (c *Catalog) Overrides(d *models.Device, name string) bool {
-	rule, ok := c.Rule(d, name)
+	req, _ := c.match(name)
+	rule, ok := req.Rule(d)
 	return ok && rule.Override
 }
 

@@ -35,7 +35,8 @@ func TestRule(t *testing.T) {
 		{"../001122334455-local.txt", own, "", false},
 	}
 	for _, tt := range tests {
-		rule, ok := c.Rule(tt.device, tt.name)
+		req, _ := c.match(tt.name)
+		rule, ok := req.Rule(tt.device)
 		if ok != (tt.role != "") || ok && rule.Role != tt.role || c.Overrides(tt.device, tt.name) != tt.overrides {
 			t.Errorf("%s of %s: got %+v, overrides %v, want role %q, %v",
 				tt.name, tt.device.Provision.Brand, rule, c.Overrides(tt.device, tt.name), tt.role, tt.overrides)

@@ -387,6 +387,9 @@ func (r refusal) isChallenge() bool {
 
 // asRefusal finds the refusal in an error.
 func asRefusal(err error) (refusal, bool) {
+	if err == nil {
+		return refusal{}, false
+	}
 	var refused refusal
 	return refused, errors.As(err, &refused)
 }

@@ -139,7 +139,7 @@ func (v *visit) serveAsset(escaped string) error {
 func (v *visit) send(file *os.File, modified time.Time) {
 	control := http.NewResponseController(v.w.ResponseWriter)
 	defer v.untilStopped(control.SetWriteDeadline)()
-	http.ServeContent(&pacedWriter{v.w, control, v.pace, time.Now(), v.untimed.Context().Err}, v.untimed, "", modified, file)
+	http.ServeContent(&pacedWriter{v.w, v.w, control, v.pace, time.Now(), v.untimed.Context().Err}, v.untimed, "", modified, file)
 }
 
 // untilStopped has reading or writing of the connection fail as soon as the
@@ -150,18 +150,19 @@ func (v *visit) untilStopped(setDeadline func(time.Time) error) func() bool {
 
 // A pacedWriter sends to a phone that has to keep up the pace.
 type pacedWriter struct {
-	*responseWriter
-	control *http.ResponseController
-	pace    pace
-	begun   time.Time
-	stopped func() error // why there is nothing more to write, nil = go on
+	http.ResponseWriter // answer, of which nothing but this is seen: no copy goes past Write
+	answer              *responseWriter
+	control             *http.ResponseController
+	pace                pace
+	begun               time.Time
+	stopped             func() error // why there is nothing more to write, nil = go on
 }
 
 func (w *pacedWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(w.pace.deadline(w.begun, w.bytes)) // a connection can; others have none
+	_ = w.control.SetWriteDeadline(w.pace.deadline(w.begun, w.answer.bytes)) // a connection can; others have none
 	if err := w.stopped(); err != nil {
-		w.broken = true
+		w.answer.broken = true
 		return 0, err
 	}
-	return w.responseWriter.Write(p)
+	return w.answer.Write(p)
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -109,6 +110,9 @@ const retryAfter = "30"
 // requestTimeout bounds the database's part in one request.
 const requestTimeout = 10 * time.Second
 
+// Headers of every answer.
+var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
+
 // ServeHTTP serves GET and HEAD of [/p/{token}]/{file}, and PUT and POST of
 // those that phones store.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -119,8 +123,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		started: h.Now(), begun: time.Now(), phones: map[models.MAC]*models.Phone{},
 	}
 	visit.Store = &recall{Store: h.Store, memory: h.memory, patience: h.patience, since: visit.started.Add(-h.StaleFor)}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header()["Cache-Control"] = noStore
+	w.Header()["X-Content-Type-Options"] = noSniff
 	var err error
 	if visit.peer, err = peerOf(r, h.Proxies); err == nil {
 		err = visit.answerWhole()
@@ -213,7 +217,7 @@ func (v *visit) answer() error {
 	if v.isUpload() && !v.bootstrap {
 		return v.receive()
 	}
-	file, err := v.file(name)
+	file, err := v.file()
 	if err != nil {
 		return err
 	}
@@ -236,6 +240,9 @@ func affordable(m Meter, account string, source netip.Addr) bool {
 // checkMethod refuses methods other than those for reading and, of a file that
 // phones store, for writing.
 func (v *visit) checkMethod(stored bool) error {
+	if v.r.Method == http.MethodGet {
+		return nil
+	}
 	allowed := []string{http.MethodGet, http.MethodHead}
 	if stored && v.Quota.Bytes > 0 {
 		allowed = append(allowed, http.MethodPut, http.MethodPost)
@@ -246,37 +253,37 @@ func (v *visit) checkMethod(stored bool) error {
 	return nil
 }
 
-// file is what is served under a name: what the phone stored, or else rendered.
-func (v *visit) file(name string) (provisioner.File, error) {
+// file is what is served: what the phone stored, or else rendered.
+func (v *visit) file() (provisioner.File, error) {
 	switch {
 	case v.bootstrap:
-		return v.bootstrapFile(name)
+		return v.bootstrapFile()
 	case v.phone == nil:
 		return v.rendered(func(ctx context.Context) (provisioner.File, error) {
-			return v.Files.CommonFile(ctx, v.account, v.agent, name)
-		}, func() (provisioner.Kept, bool) { return v.Files.LastCommonFile(v.account, v.agent, name) })
+			return v.Files.RequestedCommonFile(ctx, v.account, v.agent, v.want)
+		}, func() (provisioner.Kept, bool) { return v.Files.LastCommonFile(v.account, v.agent, v.want) })
 	}
 	if v.want.HasMAC {
 		if file, found, err := v.stored(); found || err != nil {
 			return file, err
 		}
 	}
-	return v.deviceFile(name)
+	return v.deviceFile()
 }
 
 // deviceFile is a file for the phone that asks.
-func (v *visit) deviceFile(name string) (provisioner.File, error) {
+func (v *visit) deviceFile() (provisioner.File, error) {
 	v.phone.Firmware = v.agent.Firmware
 	return v.rendered(func(ctx context.Context) (provisioner.File, error) {
-		return v.Files.DeviceFile(ctx, v.phone, name)
-	}, func() (provisioner.Kept, bool) { return v.Files.LastDeviceFile(v.phone, name) })
+		return v.Files.RequestedFile(ctx, v.phone, v.want)
+	}, func() (provisioner.Kept, bool) { return v.Files.LastFile(v.phone, v.want) })
 }
 
 // bootstrapFile is the one file of a phone without credentials, once. A HEAD
 // takes nothing.
-func (v *visit) bootstrapFile(name string) (provisioner.File, error) {
+func (v *visit) bootstrapFile() (provisioner.File, error) {
 	v.phone.Firmware = v.agent.Firmware
-	f, err := v.Files.Bootstrap(v.r.Context(), v.phone, name)
+	f, err := v.Files.Bootstrap(v.r.Context(), v.phone, v.want)
 	if err != nil || v.r.Method == http.MethodHead {
 		return f, err
 	}
@@ -370,10 +377,15 @@ func (v *visit) text(status int) {
 // log tells of a request, and why it was refused. Strangers' requests are
 // told only to who wants to know everything: they could fill the disk.
 func (v *visit) log(refused error) {
-	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", max(v.w.bytes, v.received), "remote", v.peer.source}
 	level := slog.LevelDebug
 	if v.account != nil {
 		level = slog.LevelInfo
+	}
+	if !v.Log.Enabled(v.r.Context(), level) {
+		return
+	}
+	attrs := []any{"method", v.r.Method, "file", v.want.Name, "status", v.w.status, "bytes", max(v.w.bytes, v.received), "remote", v.peer.source}
+	if v.account != nil {
 		attrs = append(attrs, "account", v.account.ID)
 	}
 	if v.phone != nil {
@@ -469,6 +481,14 @@ func (w *responseWriter) WriteHeader(status int) {
 func (w *responseWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
+	w.broken = w.broken || err != nil
+	return n, err
+}
+
+// ReadFrom lets the server copy with buffers that it has.
+func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.bytes += n
 	w.broken = w.broken || err != nil
 	return n, err
 }

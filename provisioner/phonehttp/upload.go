@@ -80,7 +80,7 @@ func (v *visit) receive() error {
 
 // uploadRule is the rule by which the phone may store the file.
 func (v *visit) uploadRule() (*provisioner.FileRule, error) {
-	rule, known := v.Files.Catalog().Rule(v.phone.Device, v.want.Name)
+	rule, known := v.want.Rule(v.phone.Device)
 	if !known {
 		return nil, fmt.Errorf("a file of another brand: %w", models.ErrNotFound)
 	}
@@ -134,7 +134,7 @@ func (v *visit) readBody(limit int64) (body []byte, release func(), err error) {
 // stored is what the phone itself put under the name that it asks for. Nobody
 // knows what is in it, so it counts as secret.
 func (v *visit) stored() (file provisioner.File, found bool, err error) {
-	rule, known := v.Files.Catalog().Rule(v.phone.Device, v.want.Name)
+	rule, known := v.want.Rule(v.phone.Device)
 	if !known || rule.Upload == nil {
 		return provisioner.File{}, false, nil
 	}
