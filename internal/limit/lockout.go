@@ -21,11 +21,12 @@ type Lockout struct {
 	now     func() time.Time
 	exempt  []netip.Prefix
 	sources *buckets[netip.Addr]
+	guesses *buckets[miss]                      // at the password of one name
 	banned  *otter.Cache[netip.Addr, time.Time] // until when
 	missed  *otter.Cache[miss, time.Time]       // until when
 }
 
-// A miss is a source's search for a name that does not exist.
+// A miss is a source's search for a name that does not exist, or a password of it.
 type miss struct {
 	source netip.Addr
 	name   string
@@ -37,6 +38,7 @@ func NewLockout(exempt []netip.Prefix, now func() time.Time) *Lockout {
 		now:     now,
 		exempt:  exempt,
 		sources: newBuckets[netip.Addr](rate.Every(wrongRefill), wrongBurst),
+		guesses: newBuckets[miss](rate.Every(wrongRefill), wrongBurst),
 		banned:  newMemory[netip.Addr](banFor),
 		missed:  newMemory[miss](missFor),
 	}
@@ -79,6 +81,19 @@ func (l *Lockout) Miss(source netip.Addr, name string) (counted bool) {
 		l.Fail(source)
 	}
 	return counted
+}
+
+// Guess counts a wrong password that the source presented for a name. It locks the
+// source out of nothing but that name.
+func (l *Lockout) Guess(source netip.Addr, name string) {
+	if !contains(l.exempt, source) {
+		l.guesses.take(miss{network(source), name}, 1, l.now())
+	}
+}
+
+// MayGuess reports whether a password counts that the source presents for a name.
+func (l *Lockout) MayGuess(source netip.Addr, name string) bool {
+	return l.guesses.hold(miss{network(source), name}, 1, l.now())
 }
 
 // Ban locks the source for an hour.

@@ -79,3 +79,24 @@ func TestBan(t *testing.T) {
 		t.Error("after an hour: still locked")
 	}
 }
+
+// Wrong passwords of one name lock the source out of that name alone.
+func TestGuesses(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	locks := NewLockout([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, func() time.Time { return now })
+	source, other, exempt := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.1")
+	for i := range 20 {
+		if !locks.MayGuess(source, "a") {
+			t.Errorf("locked out after %d", i)
+		}
+		locks.Guess(source, "a")
+		locks.Guess(exempt, "a")
+	}
+	if locks.MayGuess(netip.MustParseAddr("2001:db8::2"), "a") || !locks.MayGuess(source, "b") || !locks.Allowed(source) || !locks.MayGuess(other, "a") || !locks.MayGuess(exempt, "a") {
+		t.Error("after 20: want its network locked out of that name, and nothing else")
+	}
+	now = now.Add(3 * time.Second)
+	if !locks.MayGuess(source, "a") {
+		t.Error("none is forgiven")
+	}
+}

@@ -17,7 +17,7 @@ type claim struct {
 	phone   *models.Phone      // whose credentials they are; nil of what all phones of an account may present
 	account *models.Account    // whose it is, nil = nobody's
 	byToken bool               // it is the path token, and right
-	tried   string             // hash of a path token that is wrong
+	tried   string             // whose password it is: a MAC; or the hash of a path token that is wrong
 }
 
 // admit is the whole decision who may fetch: of what the request presents, one
@@ -79,7 +79,7 @@ func (v *visit) judge(wanted *models.Phone, claims []claim, locked bool) models.
 	return refused
 }
 
-// wrongBy reports whether one of the claims is wrong by a rule.
+// wrongBy reports whether one of the claims is wrong by a rule, or for "" right.
 func wrongBy(claims []claim, rule models.RefusalRule) bool {
 	return slices.ContainsFunc(claims, func(c claim) bool { return c.wrong == rule })
 }
@@ -268,14 +268,13 @@ func (r refusal) Error() string { return "refused: " + string(r.rule) }
 // count tells the guard of what nobody asks by mistake for long: wrong
 // credentials, and phones that do not exist.
 func (v *visit) count(refused *refusal, wanted *models.Phone, claims []claim, locked bool) {
-	switch refused.rule {
-	case models.RefusedHeader, models.RefusedPassword:
+	v.countGuesses(claims, false)
+	switch {
+	case refused.rule == models.RefusedHeader:
 		v.Guard.Fail(v.peer.source)
-	default:
-		v.countGuesses(claims, false)
-		if v.want.HasMAC && (wanted == nil || refused.rule == models.RefusedForeign) {
-			v.countMiss(claims, locked)
-		}
+	case refused.rule == models.RefusedPassword: // counted
+	case v.want.HasMAC && (wanted == nil || refused.rule == models.RefusedForeign):
+		v.countMiss(claims, locked)
 	}
 	if v.want.HasMAC && wanted == nil && v.isDecoy(refused.account) {
 		refused.rule = models.RefusedDecoy
@@ -287,19 +286,24 @@ func (v *visit) count(refused *refusal, wanted *models.Phone, claims []claim, lo
 }
 
 // countGuesses counts wrong credentials, which may stand beside what is right, or
-// nearly: the answer would tell whether they are. A wrong token counts once: phones
-// with one that was right ask on and on, guesses differ. A phone that is let in may
-// show whatever was right once.
+// nearly: the answer would tell whether they are. A wrong token counts once, and so
+// do wrong passwords of one phone, which lock the source out of that phone besides:
+// phones with credentials that were right ask on and on, guesses differ. A phone
+// that is let in may show whatever was right once.
 func (v *visit) countGuesses(claims []claim, letIn bool) {
 	if v.Store.failed != nil {
 		return
 	}
+	besideRight := wrongBy(claims, "")
 	for _, c := range claims {
 		switch {
 		case c.wrong == models.RefusedToken && !letIn:
 			v.Guard.Miss(v.peer.source, "token "+c.tried)
-		case c.wrong == models.RefusedPassword && c.phone != nil && (!letIn || c.account.ID != v.account.ID):
-			v.Guard.Fail(v.peer.source)
+		case c.wrong == models.RefusedPassword && (c.phone != nil || !besideRight):
+			v.Guard.Guess(v.peer.source, c.tried)
+			if !letIn || c.account.ID != v.account.ID {
+				v.Guard.Miss(v.peer.source, "password of "+c.tried)
+			}
 		}
 	}
 }

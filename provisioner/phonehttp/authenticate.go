@@ -37,7 +37,7 @@ func (v *visit) passwordClaim() (claim, error) {
 	if err != nil {
 		return claim{}, err
 	}
-	c := claim{phone: phone}
+	c := claim{phone: phone, tried: mac.String()}
 	password, before := nobody, nobody
 	if phone != nil {
 		c.account, password = phone.Account, phone.Device.HTTPPassword
@@ -49,6 +49,8 @@ func (v *visit) passwordClaim() (claim, error) {
 	switch {
 	case verdict == digestauth.Stale:
 		c.wrong = models.RefusedStale
+	case !v.Guard.MayGuess(v.peer.source, c.tried):
+		c.wrong = models.RefusedLocked
 	case phone == nil || verdict != digestauth.Right && verdictBefore != digestauth.Right:
 		c.wrong = models.RefusedPassword
 	case !phone.Account.Access.Password:

@@ -45,11 +45,15 @@ type Store interface {
 type Guard interface {
 	// Allowed reports whether the source is not locked out.
 	Allowed(source netip.Addr) bool
-	// Fail counts wrong credentials.
+	// Fail counts credentials that can never be right.
 	Fail(source netip.Addr)
 	// Miss counts a search for what does not exist, a MAC or a token; for the same
 	// one it counts once, which it reports.
 	Miss(source netip.Addr, name string) (counted bool)
+	// Guess counts a wrong password of a name, which locks the source out of that
+	// name alone: MayGuess says whether one counts.
+	Guess(source netip.Addr, name string)
+	MayGuess(source netip.Addr, name string) bool
 	// Ban locks the source out at once.
 	Ban(source netip.Addr)
 }

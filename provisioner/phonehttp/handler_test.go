@@ -703,4 +703,7 @@ type noGuard struct{}
 func (noGuard) Allowed(netip.Addr) bool      { return true }
 func (noGuard) Fail(netip.Addr)              {}
 func (noGuard) Miss(netip.Addr, string) bool { return false }
+func (noGuard) Guess(netip.Addr, string)     {}
 func (noGuard) Ban(netip.Addr)               {}
+
+func (noGuard) MayGuess(netip.Addr, string) bool { return true }

@@ -234,32 +234,35 @@ func TestGuessesBesideWhatIsRight(t *testing.T) {
 	basic := func(user, password string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
+	password := func(*site) string { return "/001565aabbcc.cfg" }
+	token := func(s *site) string { return s.token("001565aabbcc.cfg") }
 	tests := []struct {
 		name   string
 		path   func(s *site, other *models.Account, i int) string
 		user   func(s *site) (name, password string)
 		guess  bool
 		status int
+		right  func(s *site) string // where it is tried with the right password afterwards
 	}{
 		{"a password, beside another account's token, for the phone's file",
 			func(_ *site, other *models.Account, _ int) string {
 				return "/p/" + other.PathToken.Reveal() + "/001565aabbcc.cfg"
 			},
-			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusNotFound},
+			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusNotFound, password},
 		{"a password, beside another account's token, for a common file",
 			func(_ *site, other *models.Account, _ int) string {
 				return "/p/" + other.PathToken.Reveal() + "/y000000000108.cfg"
 			},
-			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusOK},
+			func(*site) (string, string) { return "001565aabbcc", "guess" }, true, http.StatusOK, password},
 		{"a token, beside the password of another phone",
 			func(_ *site, _ *models.Account, i int) string { return fmt.Sprintf("/p/guess%d/001565aabbcc.cfg", i) },
-			func(s *site) (string, string) { return "0004f2aabbcc", s.polycom.HTTPPassword.Reveal() }, true, http.StatusNotFound},
+			func(s *site) (string, string) { return "0004f2aabbcc", s.polycom.HTTPPassword.Reveal() }, true, http.StatusNotFound, token},
 		{"an old password of a phone that has the token",
 			func(s *site, _ *models.Account, _ int) string { return s.token("001565aabbcc.cfg") },
-			func(*site) (string, string) { return "001565aabbcc", "old" }, false, http.StatusOK},
+			func(*site) (string, string) { return "001565aabbcc", "old" }, false, http.StatusOK, token},
 		{"an old token of a phone that has its password",
 			func(_ *site, _ *models.Account, i int) string { return fmt.Sprintf("/p/old%d/001565aabbcc.cfg", i) },
-			func(s *site) (string, string) { return "001565aabbcc", s.yealink.HTTPPassword.Reveal() }, false, http.StatusOK},
+			func(s *site) (string, string) { return "001565aabbcc", s.yealink.HTTPPassword.Reveal() }, false, http.StatusOK, password},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -270,15 +273,49 @@ func TestGuessesBesideWhatIsRight(t *testing.T) {
 					t.Fatalf("request %d: got %d, want %d", i+1, got, tt.status)
 				}
 			}
-			want := http.StatusOK
+			path, want := tt.right(s), http.StatusOK
 			if tt.guess {
-				want = http.StatusNotFound
+				want = http.StatusUnauthorized
+				if strings.HasPrefix(path, "/p/") {
+					want = http.StatusNotFound
+				}
 			}
-			if got := s.from(t, "198.51.100.1", s.token("001565aabbcc.cfg")); got != want {
-				t.Errorf("with the right token afterwards: got %d, want %d", got, want)
+			got := s.from(t, "198.51.100.1", path, "Authorization", basic("001565aabbcc", s.yealink.HTTPPassword.Reveal()))
+			if got != want {
+				t.Errorf("with what is right afterwards: got %d, want %d", got, want)
 			}
 		})
 	}
+}
+
+// A phone that has a wrong password asks with it for every file, at every boot.
+// That locks out nobody else at its address; who guesses a phone's password is
+// locked out of that after 20, even with the right one.
+func TestWrongPasswordOfOnePhone(t *testing.T) {
+	s := newSite(t)
+	basic := func(mac string, password models.Secret) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(mac+":"+password.Reveal()))
+	}
+	ask := func(source, mac string, password models.Secret, want int) {
+		t.Helper()
+		if got := s.from(t, source, "/"+mac+".cfg", "Authorization", basic(mac, password)); got != want {
+			t.Errorf("%s from %s: got %d, want %d", mac, source, got, want)
+		}
+	}
+	for range 20 {
+		ask("198.51.100.1", "001565aabbcc", "guess", http.StatusUnauthorized)
+	}
+	ask("198.51.100.1", "0004f2aabbcc", s.polycom.HTTPPassword, http.StatusOK)
+	ask("198.51.100.1", "001565aabbcc", s.yealink.HTTPPassword, http.StatusUnauthorized)
+	if last := s.lastRefusal(t); last.Rule != models.RefusedLocked {
+		t.Errorf("recorded as %q", last.Rule)
+	}
+	ask("198.51.100.2", "001565aabbcc", s.yealink.HTTPPassword, http.StatusOK)
+	for i := range 20 { // passwords of many phones, the same way
+		mac := fmt.Sprintf("00156500%04x", i)
+		ask("198.51.100.2", mac, "guess", http.StatusUnauthorized)
+	}
+	ask("198.51.100.2", "0004f2aabbcc", s.polycom.HTTPPassword, http.StatusUnauthorized)
 }
 
 // Who asks for decoys over and over does not fill the log.
