@@ -15,6 +15,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"dialtone/internal/digestauth"
+	"dialtone/internal/limit"
 	"dialtone/models"
 )
 
@@ -32,6 +33,13 @@ const (
 	maxPathBytes = 2048 // all Path values of one REGISTER
 )
 
+// Failures of storage that are logged in a row, and one more in this time.
+// Anybody can send a REGISTER.
+const (
+	failuresTold = 10
+	failureEvery = time.Second
+)
+
 // registrar keeps the location of phones (RFC 3261, section 10).
 type registrar struct {
 	store      Store
@@ -43,6 +51,7 @@ type registrar struct {
 	uses       *digestauth.Uses
 	offers     *offers
 	noPassword models.Secret // random: what nobody knows
+	failures   *limit.Pace   // of storage, that are logged
 
 	// keep is told of the connection that a phone is registered over, and until when.
 	keep func(transport string, peer netip.AddrPort, until time.Time)
@@ -59,6 +68,7 @@ func newRegistrar(cfg Config) *registrar {
 		uses:       digestauth.NewUses(repeatTime, cfg.Now),
 		offers:     newOffers(cfg.Store),
 		noPassword: models.NewToken(),
+		failures:   limit.NewPace(failuresTold, failureEvery, cfg.Now),
 		keep:       func(string, netip.AddrPort, time.Time) {},
 	}
 }
@@ -127,9 +137,9 @@ func isRefusal(err error) bool {
 	return errors.As(err, &why)
 }
 
-// explain logs an error that the phone cannot be blamed for.
+// explain logs an error that the phone cannot be blamed for, unless many were.
 func (r *registrar) explain(ctx context.Context, reg *registration, err error) error {
-	if !isRefusal(err) {
+	if !isRefusal(err) && r.failures.Allow("") {
 		r.log.ErrorContext(ctx, "registration failed", "aor", reg.aor(), "remote", reg.received.String(), "err", err)
 	}
 	return err

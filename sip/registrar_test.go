@@ -595,6 +595,12 @@ func TestStorageFailure(t *testing.T) {
 	if res := w.register(t, register{contact: []string{"<sip:a@10.0.0.1>"}}); res.code() != 503 || res.get("Retry-After") == "" {
 		t.Errorf("got %v, want 503 with Retry-After", res)
 	}
+	for range 30 { // from strangers as well: they must not fill the disk
+		w.register(t, register{contact: []string{"<sip:a@10.0.0.1>"}})
+	}
+	if told := strings.Count(o.log.String(), "registration failed"); told != 10 {
+		t.Errorf("logged %d times, want 10", told)
+	}
 	o.faults.down.Store(false)
 	w.mustRegister(t, "<sip:a@10.0.0.1>")
 	if got := o.bindings(t, ann); len(got) != 1 {
