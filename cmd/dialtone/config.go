@@ -140,7 +140,7 @@ var settings = []setting{
 	{"phones.trusted_proxies", "", "networks (CIDR, comma-separated) of reverse proxies whose X-Forwarded-For or Forwarded, and X-Forwarded-Proto, are believed; empty = nobody's"},
 	{"phones.proxy_certificate", "", "header in which they hand on the certificate of a phone: Client-Cert (RFC 9440) or X-SSL-Client-Cert (nginx); empty = none"},
 	{"phones.stale_for", "24h", "how old the last good file of a phone may be that is served when the database or a template fails; 0 = none is"},
-	{"phones.cache_bytes", "268435456", "bytes of rendered files kept in memory"},
+	{"phones.cache_bytes", "67108864", "bytes of rendered files kept in memory"},
 	{"phones.client_ca_dir", "", "folder of authorities (<brand>*.pem) whose certificates phones may show over HTTPS; empty = none"},
 	{"phones.decoys", "", "MACs (comma-separated) that no phone has: who asks for one is locked out"},
 	{"sip.addr", ":5060", "SIP over UDP and TCP; empty = off"},
