@@ -63,7 +63,7 @@ func TestLastFiles(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	const room = 64 << 10
 	text := make([]byte, 4<<10)
-	rand.NewChaCha8([32]byte{}).Read(text)              //nolint:errcheck,gosec // never fails; it is the same every time
+	rand.NewChaCha8([32]byte{}).Read(text)              //nolint:errcheck // never fails; it is the same every time
 	long := "name = " + hex.EncodeToString(text) + "\n" // does not shrink when packed
 	s := NewService(&fakeStore{}, loadAcme(t, map[string]string{"acme/settings.tpl": long}), Options{CacheBytes: room})
 	for i := range 100 {
