@@ -112,6 +112,15 @@ func (b *budget) end(format string, args ...any) *pongo2.Error {
 	return &pongo2.Error{Sender: "tag:" + stepTag, OrigError: b.spent}
 }
 
+// panicked is a panic of the engine in a tag that does not tell its place: all
+// that is known is the step before.
+func (b *budget) panicked(file string, p any) *FileError {
+	if b.at == nil {
+		return &FileError{File: file, Reason: fmt.Sprint("panic: ", p)}
+	}
+	return &FileError{File: b.at.Filename, Line: b.at.Line, Reason: fmt.Sprintf("panic: %v, here or further down", p)}
+}
+
 func budgetOf(ctx *pongo2.ExecutionContext) *budget {
 	switch v := ctx.Public[budgetName].(type) {
 	case *budget:

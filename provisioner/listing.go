@@ -84,3 +84,23 @@ func (t *templateTree) with(file string) []string {
 	}
 	return files
 }
+
+// ValuesInComments are the places where templates of a brand write a value into
+// an XML comment, which a "--" in it would break.
+func (c *Catalog) ValuesInComments(brand string) []FileError {
+	var found []FileError
+	for _, file := range sortedKeys(c.templates.files) {
+		if !strings.HasPrefix(file, brand+"/") {
+			continue
+		}
+		text := c.templates.files[file]
+		for _, code := range c.templates.codes[file] {
+			begun := strings.LastIndex(text[:code.start], "<!--")
+			if !code.tag && begun >= 0 && !strings.Contains(text[begun:code.start], "-->") {
+				found = append(found, FileError{File: file, Line: code.line, Column: column(text, code.start),
+					Reason: `a value in an XML comment: "--" in it breaks the file`, Hint: "say it in an element, or in {% comment %}"})
+			}
+		}
+	}
+	return found
+}

@@ -208,7 +208,7 @@ func (t *templateTree) render(file string, view map[string]any) (body []byte, er
 	view[budgetName] = b
 	defer func() {
 		if p := recover(); p != nil {
-			body, err = nil, &FileError{File: file, Reason: fmt.Sprint("panic: ", p)}
+			body, err = nil, b.panicked(file, p)
 		}
 	}()
 	body, err = t.parsed[file].ExecuteBytes(view)

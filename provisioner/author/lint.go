@@ -126,6 +126,9 @@ func (l *linter) run(ctx context.Context) error {
 		l.findings = append(l.findings, mistakesOf(err, RuleLoad)...)
 		l.dictionary = nil
 	}
+	for _, place := range l.catalog.ValuesInComments(l.brand) {
+		l.findings = append(l.findings, mistakesOf(&place, RuleMalformed)...)
+	}
 	trials, err := l.catalog.Trials(l.fsys, l.brand)
 	if err != nil {
 		l.findings = append(l.findings, mistakesOf(err, RuleSample)...)

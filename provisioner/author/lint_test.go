@@ -32,6 +32,7 @@ parameters: {style: paths, index: index}
   </sip>
   <log><level>9</level></log>
 </config>
+<!-- fixed --><!-- of {{ device.name }} -->
 `,
 		"acme/parameters.tsv": "sip.line.N.user\tstring\t..3\nsip.line.N.port\tint\nlog.level\tint\t0..7\n",
 		"acme/samples/one.json": `{"account": {"id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "realm": "acme.example.com"},
@@ -53,6 +54,7 @@ parameters: {style: paths, index: index}
 	want := `acme/settings.tpl:3:38: unknown parameter sip.line.1.prot (did you mean sip.line.1.port?) [parameter]
 acme/settings.tpl:5:22: parameter sip.line.2.user is set twice in 001122334455.xml, also in its line 4 [duplicate]
 acme/settings.tpl:7:9: log.level = "9": want at most 7 [value]
+acme/settings.tpl:9:23: a value in an XML comment: "--" in it breaks the file (say it in an element, or in {% comment %}) [malformed]
 `
 	if got.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got.String(), want)
