@@ -4,8 +4,9 @@ LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
 LINT          := bin/golangci-lint-$(LINT_VERSION)
 FUZZ_TIME     ?= 20s
+comma         := ,
 
-.PHONY: build run demo test lint vuln sync-fleet bench torture fuzz golden cover clean
+.PHONY: build run demo test lint vuln sync-fleet bench bench-http torture fuzz golden cover clean
 
 build: ## the program, without cgo, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
@@ -34,9 +35,12 @@ vuln: ## known vulnerabilities in what the program calls, from Go's public datab
 sync-fleet: build ## 20,000 phones, a bulk job, and kill -9 in the middle: each phone is told once
 	scripts/sync-fleet $(FLEET)
 
-bench: ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
-	scripts/test-deps
+bench: bench-http ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
 	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
+
+bench-http: build ## phones' files beside nginx, and a storm of phones; writes the table of docs/performance.md
+	scripts/test-deps bench
+	scripts/with-mariadb $(GO) run ./cmd/bench -dialtone bin/dialtone -write docs/performance.md $(if $(BENCH_LARGE),-sizes 1000$(comma)100000$(comma)1000000)
 
 torture: ## hundreds of kill -9, a Galera cluster of three nodes; RFC 4475's messages, and 100,000 malformed or half-open SIP requests
 	scripts/test-deps galera
