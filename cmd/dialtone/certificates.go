@@ -17,8 +17,8 @@ func (c Config) checkCertificates() error {
 	if err != nil {
 		return err
 	}
-	if (c.Phones.TLSAddr != "" || c.SIP.TLSAddr != "") && len(phones) == 0 {
-		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr and sip.tls_addr")
+	if (c.Phones.TLSAddr != "" || c.Phones.TLSOldAddr != "" || c.SIP.TLSAddr != "") && len(phones) == 0 {
+		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr, phones.tls_old_addr and sip.tls_addr")
 	}
 	_, err = pairs("api", c.API.TLSCert, c.API.TLSKey)
 	return err
@@ -65,6 +65,30 @@ func loadCertificates(part, certificates, keys string, log *slog.Logger) (*certs
 // http1 is HTTP/1.1, as TLS names it. No phone speaks HTTP/2.
 const http1 = "http/1.1"
 
+// secured are the configurations of the TLS listeners; nil for those that have no
+// certificates.
+type secured struct{ api, phones, phonesOld, sip *tls.Config }
+
+// secure makes the configurations of the TLS listeners. Phones resume sessions at
+// any server that shares the keyset.
+func (s *server) secure() error {
+	s.tls = secured{
+		api:       overTLS(s.apiCerts, http1),
+		phones:    s.forPhones(overTLS(s.phoneCerts, http1)),
+		phonesOld: s.forPhones(forOldPhones(overTLS(s.phoneCerts, http1))),
+		sip:       overTLS(s.phoneCerts),
+	}
+	for service, config := range map[string]*tls.Config{"phones": s.tls.phones, "old phones": s.tls.phonesOld, "sip": s.tls.sip} {
+		if config == nil {
+			continue
+		}
+		if err := s.tickets.Keep(config, service); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // overTLS is the configuration of a listener with these certificates, for these
 // protocols if any are named; nil when there are no certificates.
 func overTLS(certificates *certs.Files, protocols ...string) *tls.Config {
@@ -74,11 +98,27 @@ func overTLS(certificates *certs.Files, protocols ...string) *tls.Config {
 	return &tls.Config{GetCertificate: certificates.Certificate, MinVersion: tls.VersionTLS12, NextProtos: protocols}
 }
 
-// phonesTLS is the configuration of the phones' listener. It asks for a
-// certificate where authorities for those are known; which brand's it has to be
-// is known when it is known what the phone asks for.
-func (s *server) phonesTLS() *tls.Config {
-	config := overTLS(s.phoneCerts, http1)
+// forOldPhones takes phones that know no TLS 1.2, and the ciphers of their time
+// except RC4.
+func forOldPhones(config *tls.Config) *tls.Config {
+	if config == nil {
+		return nil
+	}
+	config.MinVersion = tls.VersionTLS10
+	for _, suite := range tls.CipherSuites() {
+		config.CipherSuites = append(config.CipherSuites, suite.ID)
+	}
+	for _, suite := range tls.InsecureCipherSuites() {
+		if !strings.Contains(suite.Name, "RC4") {
+			config.CipherSuites = append(config.CipherSuites, suite.ID)
+		}
+	}
+	return config
+}
+
+// forPhones asks phones for a certificate where authorities for those are known;
+// which brand's it has to be is known when it is known what the phone asks for.
+func (s *server) forPhones(config *tls.Config) *tls.Config {
 	if config == nil || s.clientCAs == nil {
 		return config
 	}

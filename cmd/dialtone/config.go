@@ -56,6 +56,8 @@ type Config struct {
 		TLSKey  string `koanf:"tls_key"`
 		URL     string `koanf:"url"`
 
+		TLSOldAddr string `koanf:"tls_old_addr"`
+
 		StaleFor   string `koanf:"stale_for"`
 		CacheBytes int64  `koanf:"cache_bytes"`
 		Decoys     string `koanf:"decoys"`
@@ -133,6 +135,7 @@ var settings = []setting{
 	{"api.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.addr", ":8080", "HTTP for phones; empty = off"},
 	{"phones.tls_addr", "", "HTTPS for phones; empty = off"},
+	{"phones.tls_old_addr", "", "HTTPS for old phones, with TLS 1.0 and weak ciphers; empty = off"},
 	{"phones.tls_cert", "", "certificate chains (PEM files, comma-separated: ECDSA and RSA) of phones.tls_addr and sip.tls_addr"},
 	{"phones.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
@@ -275,7 +278,7 @@ func loadEnvironment(k *koanf.Koanf, environ []string) error {
 
 // check refuses values that would only fail later, naming their keys.
 func (c Config) check(k *koanf.Koanf) error {
-	for _, key := range []string{"api.addr", "phones.addr", "phones.tls_addr", "sip.addr", "sip.tls_addr"} {
+	for _, key := range []string{"api.addr", "phones.addr", "phones.tls_addr", "phones.tls_old_addr", "sip.addr", "sip.tls_addr"} {
 		if addr := k.String(key); addr != "" {
 			if err := checkAddr(addr); err != nil {
 				return fmt.Errorf("%s: %w", key, err)

@@ -100,6 +100,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
+	tickets := certs.NewTickets(keys.Derive, time.Now)
 	recorder := phonehttp.NewRecorder(store, log)
 	later := newJobs(log)
 	outlive := []*background{inBackground(ctx, later.run), inBackground(ctx, recorder.Run)} // the listeners
@@ -108,7 +109,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	s := &server{
 		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
-		metrics: newMetrics(), phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs,
+		metrics: newMetrics(), phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs, tickets: tickets,
 	}
 	err = s.run(ctx)
 	for _, b := range outlive {
@@ -130,6 +131,8 @@ type server struct {
 	phoneCerts *certs.Files         // of HTTPS and SIP; nil = none
 	apiCerts   *certs.Files         // nil = none
 	clientCAs  *phonehttp.ClientCAs // nil = none
+	tickets    *certs.Tickets
+	tls        secured
 
 	recorder *phonehttp.Recorder
 	later    *jobs
@@ -169,6 +172,10 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.syncJobs().Run(ctx) })
 	g.Go(func() error { return syncjob.Follow(ctx, s.store, s.log) })
 	g.Go(func() error { return prune(ctx, s.store, s.retention(), s.log) })
+	g.Go(func() error {
+		return serveHTTP(ctx, s.web.phonesTLSOld, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
+	})
+	g.Go(func() error { return s.tickets.Run(ctx, s.log) })
 	for _, certificates := range []*certs.Files{s.phoneCerts, s.apiCerts} {
 		if certificates != nil {
 			g.Go(func() error { return certificates.Run(ctx) })
@@ -206,8 +213,11 @@ func (s *server) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.secure(); err != nil {
+		return err
+	}
 	s.sip, err = sip.New(sip.Config{
-		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLS: overTLS(s.phoneCerts), Proxy: s.SIP.Proxy,
+		Addr: s.SIP.Addr, TLSAddr: s.SIP.TLSAddr, TLS: s.tls.sip, Proxy: s.SIP.Proxy,
 		Sender:   sip.Credentials{Username: s.SIP.SenderUsername, Password: models.Secret(s.SIP.SenderPassword)},
 		Answered: s.metrics.sip, Told: s.metrics.told,
 		Replica: replicaName(s.Config), NonceKey: s.nonceKey, Store: s.store, Guard: s.guard, Log: s.log,
@@ -327,7 +337,7 @@ func (s *server) quickCall(ctx context.Context, c api.QuickCall) (func(context.C
 
 // web holds the HTTP listeners; those that are off are nil.
 type web struct {
-	api, phones, phonesTLS net.Listener
+	api, phones, phonesTLS, phonesTLSOld net.Listener
 
 	apiConnections, phoneConnections *limit.Connections
 }
@@ -344,9 +354,10 @@ func (s *server) listenWeb(ctx context.Context) (*web, error) {
 		bound              *limit.Connections
 		into               *net.Listener
 	}{
-		{"api.addr", "api", s.API.Addr, overTLS(s.apiCerts, http1), w.apiConnections, &w.api},
+		{"api.addr", "api", s.API.Addr, s.tls.api, w.apiConnections, &w.api},
 		{"phones.addr", "phones", s.Phones.Addr, nil, w.phoneConnections, &w.phones},
-		{"phones.tls_addr", "phones-tls", s.Phones.TLSAddr, s.phonesTLS(), w.phoneConnections, &w.phonesTLS},
+		{"phones.tls_addr", "phones-tls", s.Phones.TLSAddr, s.tls.phones, w.phoneConnections, &w.phonesTLS},
+		{"phones.tls_old_addr", "phones-tls-old", s.Phones.TLSOldAddr, s.tls.phonesOld, w.phoneConnections, &w.phonesTLSOld},
 	}
 	for _, l := range listeners {
 		if l.addr == "" {
@@ -362,6 +373,9 @@ func (s *server) listenWeb(ctx context.Context) (*web, error) {
 		if l.secure != nil {
 			*l.into = tls.NewListener(*l.into, l.secure)
 		}
+	}
+	if w.phonesTLSOld != nil {
+		s.log.WarnContext(ctx, "phones.tls_old_addr accepts TLS 1.0 and weak ciphers: keep it for phones that know nothing better")
 	}
 	return w, nil
 }
@@ -393,7 +407,7 @@ func addrOf(l net.Listener) string {
 // close ends listeners that no server has taken over; for the others it does
 // nothing.
 func (w *web) close() {
-	for _, l := range []net.Listener{w.api, w.phones, w.phonesTLS} {
+	for _, l := range []net.Listener{w.api, w.phones, w.phonesTLS, w.phonesTLSOld} {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -6,6 +6,7 @@ package phonehttp
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,7 @@ type Handler struct {
 	uploads  *shares     // being received
 	bodies   *shares     // bytes of uploads in memory
 	assets   *shares     // being sent
+	weak     *limit.Pace // by account: warnings of weak TLS
 	misses   *limit.Pace // by account: MACs that no phone has, asked for with its token
 }
 
@@ -103,7 +105,7 @@ type Handler struct {
 func New(c Config) *Handler {
 	return &Handler{
 		c, digestauth.New(c.NonceKey, c.Now), newMemory(c.Now), ordinaryPatience, ordinaryPace, newShares(), newShares(), newShares(),
-		limit.NewPace(accountMisses, missRefill, c.Now),
+		limit.NewPace(1, 24*time.Hour, c.Now), limit.NewPace(accountMisses, missRefill, c.Now),
 	}
 }
 
@@ -140,6 +142,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		visit.report(refused)
 	}
 	visit.log(err)
+	visit.warnOfWeak()
 	visit.record()
 	visit.observe(err)
 }
@@ -399,6 +402,14 @@ func (v *visit) log(refused error) {
 		attrs = append(attrs, "reason", refused.Error())
 	}
 	v.Log.Log(v.r.Context(), level, "phone request", attrs...)
+}
+
+// warnOfWeak tells once a day of an account whose phones are served over weak TLS.
+func (v *visit) warnOfWeak() {
+	if v.peer.weak && v.account != nil && v.w.status < http.StatusBadRequest && v.weak.Allow(v.account.ID) {
+		v.Log.WarnContext(v.r.Context(), "a phone knows only old TLS: others may find a way to read what it is sent",
+			"account", v.account.ID, "file", v.want.Name, "remote", v.peer.source, "version", tls.VersionName(v.r.TLS.Version))
+	}
 }
 
 // record remembers the request for the administrator when it came from
