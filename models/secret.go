@@ -32,6 +32,10 @@ func (s Secret) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// A KeyID is the number of a key that seals secrets at rest, as the keyset file
+// has it; 0 is none.
+type KeyID uint32
+
 // NewID makes an id: 32 random lower-case hex digits.
 func NewID() string { return randomHex(16) }
 

@@ -88,6 +88,7 @@ func newRootCommand() *cobra.Command {
 		newDeviceCommand(),
 		newPhoneCommand(),
 		newSyncCommand(),
+		newSecretsCommand(),
 		newTemplateCommand(),
 		newVersionCommand(),
 	)

@@ -96,19 +96,23 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	nonceKey, err := keys.Derive("digest nonces")
+	nonceKey, err := store.ServerSecret(ctx, "digest_nonces")
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	following, err := followKeys(ctx, store, keys, replicaName(c), log)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
 	tickets := certs.NewTickets(keys.Derive, time.Now)
 	recorder := phonehttp.NewRecorder(store, log)
 	later := newJobs(log)
-	outlive := []*background{inBackground(ctx, later.run), inBackground(ctx, recorder.Run)} // the listeners
+	outlive := []*background{inBackground(ctx, later.run), inBackground(ctx, recorder.Run), inBackground(ctx, following.run)} // the listeners
 	if mails != nil {
 		outlive = append(outlive, inBackground(ctx, mails.Run))
 	}
 	s := &server{
-		Config: c, log: log, store: store, nonceKey: nonceKey, catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
+		Config: c, log: log, store: store, nonceKey: []byte(nonceKey.Reveal()), catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
 		metrics: newMetrics(), phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs, tickets: tickets,
 	}
 	err = s.run(ctx)

@@ -64,7 +64,7 @@ func prepareStore(ctx context.Context, store *sqlstore.Store, c Config, log *slo
 		return nil, err
 	}
 	store.Use(keys)
-	if err := store.Ping(ctx); err != nil {
+	if err := store.CheckKeys(ctx); err != nil {
 		return nil, fmt.Errorf("keyset %s and database: %w", path, err)
 	}
 	return keys, nil

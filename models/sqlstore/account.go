@@ -44,14 +44,15 @@ func (s *Store) CreateAccount(ctx context.Context, a *models.Account, apiKey mod
 	a.PathToken = cmp.Or(a.PathToken, models.NewToken())
 	a.Created = s.now().UTC()
 	a.Modified = a.Created
-	row, err := s.accountRow(a)
-	if err != nil {
+	var row accountRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.accountRow(a, key)
+		row.APIKeyHash = apiKey.Hash()
+		row.Revision = nextRevision("", row.Document)
+		a.Revision = row.Revision
 		return err
 	}
-	row.APIKeyHash = apiKey.Hash()
-	row.Revision = nextRevision("", row.Document)
-	a.Revision = row.Revision
-	return s.transaction(ctx, "create account", func(tx *gorm.DB) error {
+	return s.sealing(ctx, "create account", seal, func(tx *gorm.DB) error {
 		if !a.IsMaster() {
 			if _, err := s.lockAccount(tx, a.ParentID()); err != nil {
 				return err
@@ -132,13 +133,14 @@ func (s *Store) ListAccounts(ctx context.Context, parentID string, l models.List
 func (s *Store) SaveAccount(ctx context.Context, old, a *models.Account) error {
 	a.Meta = old.Meta
 	a.Modified = s.now().UTC()
-	row, err := s.accountRow(a)
-	if err != nil {
+	var row accountRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.accountRow(a, key)
+		row.Revision = nextRevision(old.Revision, row.Document)
+		a.Revision = row.Revision
 		return err
 	}
-	row.Revision = nextRevision(old.Revision, row.Document)
-	a.Revision = row.Revision
-	return s.transaction(ctx, "save account", func(tx *gorm.DB) error {
+	return s.sealing(ctx, "save account", seal, func(tx *gorm.DB) error {
 		if err := replace(tx, old.Meta, &row, "parent_id", "master", "api_key_hash", "user_changes", "old_path_token_hash", "old_path_token_until"); err != nil {
 			return err
 		}
@@ -266,11 +268,11 @@ func emptyAccount(tx *gorm.DB, id string) error {
 }
 
 // accountRow derives the columns from the document; the document is the truth.
-func (s *Store) accountRow(a *models.Account) (accountRow, error) {
+func (s *Store) accountRow(a *models.Account, key models.KeyID) (accountRow, error) {
 	doc := a.Document.Clone()
 	doc[privateAncestors] = a.Ancestors
 	doc[privatePathToken] = a.PathToken.Reveal()
-	stored, err := s.sealed(doc, accountPlace(a.ID), accountSecrets)
+	stored, err := s.sealed(doc, accountPlace(a.ID), accountSecrets, key)
 	if err != nil {
 		return accountRow{}, err
 	}

@@ -45,11 +45,12 @@ func (deviceRow) TableName() string { return "devices" }
 // they are empty. Its account must exist (ErrNotFound). A value that must be
 // unique and is not is a TakenError.
 func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
-	n, err := s.newDevice(ctx, 0, d)
-	if err != nil {
+	var n *newDevice
+	seal := func(key models.KeyID) (err error) {
+		n, err = s.newDevice(ctx, 0, d, key)
 		return err
 	}
-	return s.transaction(ctx, "create device", func(tx *gorm.DB) error {
+	return s.sealing(ctx, "create device", seal, func(tx *gorm.DB) error {
 		taken, err := s.insertDevices(tx, []*newDevice{n})
 		if err == nil && taken[0] != nil {
 			return taken[0]
@@ -66,13 +67,15 @@ var errTakenBack = errors.New("taken back")
 // whether the others are stored or none; it may be asked more than once.
 func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error {
 	list := make([]*newDevice, len(devices))
-	for i, d := range devices {
-		var err error
-		if list[i], err = s.newDevice(ctx, i, d); err != nil {
-			return err
+	seal := func(key models.KeyID) (err error) {
+		for i, d := range devices {
+			if list[i], err = s.newDevice(ctx, i, d, key); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	err := s.transaction(ctx, "import devices", func(tx *gorm.DB) error {
+	err := s.sealing(ctx, "import devices", seal, func(tx *gorm.DB) error {
 		taken, err := s.insertDevices(tx, list)
 		if err == nil && !keep(taken) {
 			return errTakenBack
@@ -95,12 +98,12 @@ type newDevice struct {
 }
 
 // newDevice prepares the creation of a device, whose empty members it fills.
-func (s *Store) newDevice(ctx context.Context, index int, d *models.Device) (*newDevice, error) {
+func (s *Store) newDevice(ctx context.Context, index int, d *models.Device, key models.KeyID) (*newDevice, error) {
 	d.ID = cmp.Or(d.ID, models.NewID())
 	d.HTTPPassword = cmp.Or(d.HTTPPassword, models.NewToken())
 	d.Created = s.now().UTC()
 	d.Modified = d.Created
-	row, err := s.deviceRow(d)
+	row, err := s.deviceRow(d, key)
 	if err != nil {
 		return nil, err
 	}
@@ -242,13 +245,14 @@ func (s *Store) ListDevices(ctx context.Context, accountID string, l models.List
 func (s *Store) SaveDevice(ctx context.Context, old, d *models.Device) error {
 	d.Meta, d.AccountID = old.Meta, old.AccountID
 	d.Modified = s.now().UTC()
-	row, err := s.deviceRow(d)
-	if err != nil {
+	var row deviceRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.deviceRow(d, key)
+		row.Revision = nextRevision(old.Revision, row.Document)
+		d.Revision = row.Revision
 		return err
 	}
-	row.Revision = nextRevision(old.Revision, row.Document)
-	d.Revision = row.Revision
-	return s.transaction(ctx, "save device", func(tx *gorm.DB) error {
+	return s.sealing(ctx, "save device", seal, func(tx *gorm.DB) error {
 		if err := s.realmsIn(tx).settle(d, &row, old.SIP.Realm); err != nil {
 			return err
 		}
@@ -326,7 +330,7 @@ func (s *Store) DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.Tak
 
 // deviceRow is the whole row: the derived columns and the sealed document.
 // But for the realm, see realms.
-func (s *Store) deviceRow(d *models.Device) (deviceRow, error) {
+func (s *Store) deviceRow(d *models.Device, key models.KeyID) (deviceRow, error) {
 	row := deviceColumns(d)
 	doc := d.Document.Clone()
 	doc[privateHTTPPassword] = d.HTTPPassword.Reveal()
@@ -334,7 +338,7 @@ func (s *Store) deviceRow(d *models.Device) (deviceRow, error) {
 		doc[privateOldHTTPPassword] = d.OldHTTPPassword.Reveal()
 		doc[privateOldPasswordUntil] = d.OldPasswordUntil.UTC().Format(time.RFC3339Nano)
 	}
-	stored, err := s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets)
+	stored, err := s.sealed(doc, devicePlace(d.AccountID, d.ID), deviceSecrets, key)
 	row.Document = stored
 	return row, err
 }

@@ -7,14 +7,23 @@ import (
 	"dialtone/models"
 )
 
-// Transactions that need several of these take them in this order: accounts,
-// realms, users, devices.
+// Transactions that need several of these take them in this order: the sealing
+// key, accounts, realms, users, devices.
 
 // locking makes a read wait for other writers of the rows, and them for this
 // transaction. SQLite has let only one writer in already.
 func (s *Store) locking(tx *gorm.DB) *gorm.DB {
 	if s.dialect == dialectMySQL {
 		return tx.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return tx
+}
+
+// sharing makes a read wait for writers of the rows, and them for this
+// transaction, while others may read as well.
+func (s *Store) sharing(tx *gorm.DB) *gorm.DB {
+	if s.dialect == dialectMySQL {
+		return tx.Clauses(clause.Locking{Strength: "SHARE"})
 	}
 	return tx
 }

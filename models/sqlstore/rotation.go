@@ -23,17 +23,18 @@ const behind = `d.account_id = accounts.id AND d.mac IS NOT NULL AND d.enabled A
 func (s *Store) RotatePathToken(ctx context.Context, old *models.Account, until time.Time) (*models.Account, error) {
 	a := *old
 	a.PathToken, a.OldTokenUntil, a.Modified = models.NewToken(), until, s.now().UTC()
-	row, err := s.accountRow(&a)
-	if err != nil {
-		return nil, err
-	}
 	overlaps := until.After(s.now())
-	if overlaps {
-		row.OldPathTokenHash, row.OldPathTokenUntil = optional(old.PathToken.Hash()), millis(until)
+	var row accountRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.accountRow(&a, key)
+		if overlaps {
+			row.OldPathTokenHash, row.OldPathTokenUntil = optional(old.PathToken.Hash()), millis(until)
+		}
+		row.Revision = nextRevision(old.Revision, row.Document)
+		a.Revision = row.Revision
+		return err
 	}
-	row.Revision = nextRevision(old.Revision, row.Document)
-	a.Revision = row.Revision
-	err = s.transaction(ctx, "rotate path token", func(tx *gorm.DB) error {
+	err := s.sealing(ctx, "rotate path token", seal, func(tx *gorm.DB) error {
 		if overlaps && old.OldTokenUntil.After(s.now()) {
 			if n, err := phonesBehind(tx, old.ID); err != nil || n > 0 {
 				return cmp.Or(err, models.ErrStillNeeded)
@@ -75,13 +76,14 @@ func (s *Store) RotateHTTPPassword(ctx context.Context, old *models.Device, unti
 		}
 		d.OldHTTPPassword, d.OldPasswordUntil = old.HTTPPassword, until.UTC().Truncate(time.Millisecond)
 	}
-	row, err := s.deviceRow(&d)
-	if err != nil {
-		return nil, err
+	var row deviceRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.deviceRow(&d, key)
+		row.Revision = nextRevision(old.Revision, row.Document)
+		d.Revision = row.Revision
+		return err
 	}
-	row.Revision = nextRevision(old.Revision, row.Document)
-	d.Revision = row.Revision
-	err = s.transaction(ctx, "rotate HTTP password", func(tx *gorm.DB) error {
+	err := s.sealing(ctx, "rotate HTTP password", seal, func(tx *gorm.DB) error {
 		result := tx.Model(&deviceRow{}).Where("id = ? AND revision = ?", old.ID, old.Revision).
 			Updates(map[string]any{"document": row.Document, "revision": row.Revision, "modified": row.Modified})
 		if result.Error != nil {
@@ -145,7 +147,11 @@ func (s *Store) forgetOldPassword(tx *gorm.DB, id, hash string) error {
 		return err
 	}
 	d.OldHTTPPassword, d.OldPasswordUntil = "", time.Time{}
-	without, err := s.deviceRow(d)
+	key, err := s.holdKey(tx)
+	if err != nil {
+		return err
+	}
+	without, err := s.deviceRow(d, key)
 	if err != nil {
 		return err
 	}

@@ -12,13 +12,15 @@ import (
 // models.Document.
 var (
 	accountSecrets = []string{privatePathToken, adminPassword, userPassword}
-	userSecrets    = []string{privateMD5, privateSHA1, adminPassword, userPassword}
+	userSecrets    = []string{privateMD5, privateSHA1, adminPassword, userPassword, hotdeskPIN}
 	deviceSecrets  = []string{"sip.password", privateHTTPPassword, privateOldHTTPPassword, adminPassword, userPassword}
 )
 
 const (
 	adminPassword = "provision.admin_password" // of phones' own pages
 	userPassword  = "provision.user_password"
+
+	hotdeskPIN = "hotdesk.pin" // older programs stored it as it is: it is sealed when it is written next
 
 	privateAncestors    = "pvt_tree"
 	privatePathToken    = "pvt_path_token"
@@ -32,13 +34,13 @@ const (
 
 // sealed is the stored JSON of a document: its secrets encrypted, bound to the
 // place they stand in ("devices/<account>/<id>/sip.password").
-func (s *Store) sealed(doc models.Document, place string, secrets []string) (string, error) {
+func (s *Store) sealed(doc models.Document, place string, secrets []string, key models.KeyID) (string, error) {
 	for _, field := range secrets {
 		plain, ok := secretAt(doc, field)
 		if !ok {
 			continue
 		}
-		cipher, err := s.sealer.Seal(plain, place+"/"+field)
+		cipher, err := s.sealer.Seal(key, plain, place+"/"+field)
 		if err != nil {
 			return "", err
 		}
@@ -58,6 +60,9 @@ func (s *Store) opened(raw, place string, secrets []string) (models.Document, er
 		if !ok {
 			continue
 		}
+		if _, sealed := s.sealedBy(cipher); !sealed && field == hotdeskPIN {
+			continue
+		}
 		plain, err := s.sealer.Open(cipher.Reveal(), place+"/"+field)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", models.ErrUnavailable, err)
@@ -65,6 +70,17 @@ func (s *Store) opened(raw, place string, secrets []string) (models.Document, er
 		doc.Set(field, plain.Reveal())
 	}
 	return doc, nil
+}
+
+// leastSealed is how long a sealed text is at least. PINs are shorter.
+const leastSealed = 44
+
+// sealedBy is the key that sealed a value; false when none did.
+func (s *Store) sealedBy(value models.Secret) (models.KeyID, bool) {
+	if len(value) < leastSealed {
+		return 0, false
+	}
+	return s.sealer.KeyOf(value.Reveal())
 }
 
 func secretAt(doc models.Document, field string) (models.Secret, bool) {
@@ -80,9 +96,14 @@ func takeSecret(doc models.Document, name string) models.Secret {
 	return models.Secret(secret)
 }
 
-// Empty reports whether the database holds no account, hence no secret, yet.
+// Empty reports whether the database holds nothing that was sealed yet.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
-	var accounts int64
-	err := s.db.WithContext(ctx).Model(&accountRow{}).Count(&accounts).Error
-	return accounts == 0, storeErr("count accounts", err)
+	for _, row := range []any{&accountRow{}, &serverSecretRow{}, &sealingKeyRow{}} {
+		var rows int64
+		err := s.db.WithContext(ctx).Model(row).Count(&rows).Error
+		if err != nil || rows > 0 {
+			return false, storeErr("look for secrets", err)
+		}
+	}
+	return true, nil
 }

@@ -27,15 +27,17 @@ const loginIndexKey = "login_index"
 
 // loginMarks are the indexed forms of a user's password hashes: keyed, so that
 // a stolen database gives no hash to guess against; nil for no hash.
-func (s *Store) loginMarks(ctx context.Context, md5, sha1 models.Secret) (asMD5, asSHA1 *string, err error) {
+type loginMarks struct{ md5, sha1 *string }
+
+func (s *Store) loginMarks(ctx context.Context, md5, sha1 models.Secret) (loginMarks, error) {
 	if md5 == "" && sha1 == "" {
-		return nil, nil, nil
+		return loginMarks{}, nil
 	}
 	key, err := s.loginKey(ctx)
 	if err != nil {
-		return nil, nil, err
+		return loginMarks{}, err
 	}
-	return loginMark(key, md5), loginMark(key, sha1), nil
+	return loginMarks{loginMark(key, md5), loginMark(key, sha1)}, nil
 }
 
 func loginMark(key, hash models.Secret) *string {
@@ -51,39 +53,53 @@ func loginMark(key, hash models.Secret) *string {
 // loginKey reads the key of the login index. The first time it makes one and
 // marks the users that are there already.
 func (s *Store) loginKey(ctx context.Context) (models.Secret, error) {
+	return s.serverSecret(ctx, loginIndexKey, s.markUsers)
+}
+
+// ServerSecret is a secret of 256 random bits with this name, the same for all
+// servers of the database, whichever keys they have. It is made when it is
+// first asked for.
+func (s *Store) ServerSecret(ctx context.Context, name string) (models.Secret, error) {
+	return s.serverSecret(ctx, name, func(*gorm.DB, models.Secret) error { return nil })
+}
+
+// serverSecret reads a secret of the server. The first time it makes it, and
+// does what else is to be done then.
+func (s *Store) serverSecret(ctx context.Context, name string, first func(*gorm.DB, models.Secret) error) (models.Secret, error) {
 	var row serverSecretRow
-	err := s.db.WithContext(ctx).Where("name = ?", loginIndexKey).Take(&row).Error
+	err := s.db.WithContext(ctx).Where("name = ?", name).Take(&row).Error
 	if err == nil {
 		return s.openSecret(row)
 	}
 	if !errors.Is(err, gorm.ErrRecordNotFound) {
-		return "", storeErr("login key", err)
+		return "", storeErr("server secret", err)
 	}
-	var key models.Secret
-	err = s.transaction(ctx, "create login key", func(tx *gorm.DB) (err error) {
-		if key, err = s.createLoginKey(tx); err != nil {
+	made := serverSecretRow{Name: name}
+	seal := func(key models.KeyID) (err error) {
+		made.Sealed, err = s.sealer.Seal(key, models.NewAPIKey(), secretPlace(name))
+		return err
+	}
+	var secret models.Secret
+	err = s.sealing(ctx, "create server secret", seal, func(tx *gorm.DB) (err error) {
+		if secret, err = s.createSecret(tx, made); err != nil {
 			return err
 		}
-		return s.markUsers(tx, key)
+		return first(tx, secret)
 	})
-	return key, err
+	return secret, err
 }
 
-// createLoginKey stores a new key, unless another program was faster, and
-// gives the one that is stored.
-func (s *Store) createLoginKey(tx *gorm.DB) (models.Secret, error) {
-	sealed, err := s.sealer.Seal(models.NewAPIKey(), secretPlace(loginIndexKey))
-	if err != nil {
-		return "", err
-	}
-	row := serverSecretRow{Name: loginIndexKey, Sealed: sealed}
+// createSecret stores a new secret, unless another program was faster, and gives
+// the one that is stored.
+func (s *Store) createSecret(tx *gorm.DB, row serverSecretRow) (models.Secret, error) {
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
 		return "", err
 	}
-	if err := s.locking(tx).Where("name = ?", loginIndexKey).Take(&row).Error; err != nil {
+	var stored serverSecretRow
+	if err := s.locking(tx).Where("name = ?", row.Name).Take(&stored).Error; err != nil {
 		return "", err
 	}
-	return s.openSecret(row)
+	return s.openSecret(stored)
 }
 
 func (s *Store) openSecret(row serverSecretRow) (models.Secret, error) {

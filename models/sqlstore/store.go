@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
@@ -27,8 +28,11 @@ import (
 // A Sealer encrypts secrets; the place says where they stand and must be the
 // same when they are opened.
 type Sealer interface {
-	Seal(secret models.Secret, place string) (string, error)
+	Seal(key models.KeyID, secret models.Secret, place string) (string, error)
 	Open(sealed, place string) (models.Secret, error)
+	KeyOf(sealed string) (models.KeyID, bool) // its beginning is enough; false = not sealed
+	Keys() []models.KeyID                     // first the one for a new database
+	Has(key models.KeyID) error               // nil, or why it has not
 }
 
 // A Store is the one way to the database. It is safe for concurrent use.
@@ -37,6 +41,7 @@ type Store struct {
 	writer  *gorm.DB // for writing: on SQLite one connection, so that writers queue in the order they came
 	dialect dialect
 	sealer  Sealer
+	lastKey atomic.Uint32 // that sealed last, 0 = none yet
 	now     func() time.Time
 
 	notifications  *batch[syncItemRow, error]
@@ -113,8 +118,8 @@ func (t target) openOnce(conns int) (*gorm.DB, error) {
 // gorm wraps an open pool for the dialect.
 func (t target) gorm(pool *sql.DB) gorm.Dialector {
 	if t.dialect == dialectMySQL {
-		// Asking the server for its version would need it to be there.
-		return mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true})
+		// Asking the server for its version would need it to be there. FOR SHARE is MySQL's alone.
+		return mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true, DontSupportForShareClause: true})
 	}
 	return sqlite.New(sqlite.Config{Conn: pool})
 }

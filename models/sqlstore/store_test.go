@@ -266,7 +266,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	a := newAccount(t, s, "acme.example.com")
 	d := createDevice(t, s, a.ID, `{"name":"x","sip":{"username":"ann","password":"s3cr3t-sip"},"provision":{"admin_password":"s3cr3t-admin","user_password":"s3cr3t-user"}}`)
 	u := &models.User{AccountID: a.ID, MD5Auth: "s3cr3t-md5", SHA1Auth: "s3cr3t-sha1",
-		Document: models.Document{"first_name": "Ann", "provision": map[string]any{"admin_password": "s3cr3t-admin"}}}
+		Document: models.Document{"first_name": "Ann", "provision": map[string]any{"admin_password": "s3cr3t-admin"}, "hotdesk": map[string]any{"id": "1", "pin": "s3cr3t-pin"}}}
 	if err := s.CreateUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}

@@ -28,10 +28,6 @@ func (uploadRow) TableName() string { return "uploads" }
 // after the other. More than the quota is ErrQuota, a device that does not
 // exist, or has another MAC by now, ErrNotFound; then nothing is written.
 func (s *Store) SaveUpload(ctx context.Context, u *models.Upload, quota models.UploadQuota) (created bool, err error) {
-	sealed, err := s.sealer.Seal(models.Secret(u.Body), uploadPlace(u.DeviceID, u.Name))
-	if err != nil {
-		return false, err
-	}
 	u.Modified = s.now().UTC()
 	row := uploadRow{
 		DeviceID:    u.DeviceID,
@@ -39,10 +35,14 @@ func (s *Store) SaveUpload(ctx context.Context, u *models.Upload, quota models.U
 		ContentType: u.ContentType,
 		ETag:        u.ETag,
 		Bytes:       u.Bytes,
-		Body:        []byte(sealed),
 		Modified:    millis(u.Modified),
 	}
-	err = s.transaction(ctx, "save upload", func(tx *gorm.DB) error {
+	seal := func(key models.KeyID) error {
+		sealed, err := s.sealer.Seal(key, models.Secret(u.Body), uploadPlace(u.DeviceID, u.Name))
+		row.Body = []byte(sealed)
+		return err
+	}
+	err = s.sealing(ctx, "save upload", seal, func(tx *gorm.DB) error {
 		if err := s.lockDeviceWithMAC(tx, u.DeviceID, u.MAC); err != nil {
 			return err
 		}

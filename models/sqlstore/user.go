@@ -36,13 +36,18 @@ func (s *Store) CreateUser(ctx context.Context, u *models.User) error {
 	u.ID = cmp.Or(u.ID, models.NewID())
 	u.Created = s.now().UTC()
 	u.Modified = u.Created
-	row, err := s.userRow(ctx, u)
+	marks, err := s.loginMarks(ctx, u.MD5Auth, u.SHA1Auth)
 	if err != nil {
 		return err
 	}
-	row.Revision = nextRevision("", row.Document)
-	u.Revision = row.Revision
-	return s.transaction(ctx, "create user", func(tx *gorm.DB) error {
+	var row userRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.userRow(u, marks, key)
+		row.Revision = nextRevision("", row.Document)
+		u.Revision = row.Revision
+		return err
+	}
+	return s.sealing(ctx, "create user", seal, func(tx *gorm.DB) error {
 		if err := countUserChange(tx, u.AccountID); err != nil {
 			return err
 		}
@@ -97,13 +102,18 @@ func (s *Store) UsersByID(ctx context.Context, accountID string, ids []string) (
 func (s *Store) SaveUser(ctx context.Context, old, u *models.User) error {
 	u.Meta, u.AccountID = old.Meta, old.AccountID
 	u.Modified = s.now().UTC()
-	row, err := s.userRow(ctx, u)
+	marks, err := s.loginMarks(ctx, u.MD5Auth, u.SHA1Auth)
 	if err != nil {
 		return err
 	}
-	row.Revision = nextRevision(old.Revision, row.Document)
-	u.Revision = row.Revision
-	return s.transaction(ctx, "save user", func(tx *gorm.DB) error {
+	var row userRow
+	seal := func(key models.KeyID) (err error) {
+		row, err = s.userRow(u, marks, key)
+		row.Revision = nextRevision(old.Revision, row.Document)
+		u.Revision = row.Revision
+		return err
+	}
+	return s.sealing(ctx, "save user", seal, func(tx *gorm.DB) error {
 		if err := countUserChange(tx, u.AccountID); err != nil {
 			return err
 		}
@@ -247,7 +257,7 @@ func presents(c models.Credentials, u *models.User) bool {
 }
 
 // userRow derives the columns from the document; the document is the truth.
-func (s *Store) userRow(ctx context.Context, u *models.User) (userRow, error) {
+func (s *Store) userRow(u *models.User, marks loginMarks, key models.KeyID) (userRow, error) {
 	doc := u.Document.Clone()
 	if u.MD5Auth != "" {
 		doc[privateMD5] = u.MD5Auth.Reveal()
@@ -255,11 +265,7 @@ func (s *Store) userRow(ctx context.Context, u *models.User) (userRow, error) {
 	if u.SHA1Auth != "" {
 		doc[privateSHA1] = u.SHA1Auth.Reveal()
 	}
-	stored, err := s.sealed(doc, userPlace(u.AccountID, u.ID), userSecrets)
-	if err != nil {
-		return userRow{}, err
-	}
-	asMD5, asSHA1, err := s.loginMarks(ctx, u.MD5Auth, u.SHA1Auth)
+	stored, err := s.sealed(doc, userPlace(u.AccountID, u.ID), userSecrets, key)
 	if err != nil {
 		return userRow{}, err
 	}
@@ -267,8 +273,8 @@ func (s *Store) userRow(ctx context.Context, u *models.User) (userRow, error) {
 		ID:        u.ID,
 		AccountID: u.AccountID,
 		Username:  optional(strings.ToLower(u.Username)),
-		LoginMD5:  asMD5,
-		LoginSHA1: asSHA1,
+		LoginMD5:  marks.md5,
+		LoginSHA1: marks.sha1,
 		HotdeskID: hotdeskID(u.Document),
 		Enabled:   u.Enabled.On(),
 		Document:  stored,
