@@ -89,6 +89,8 @@ func newRootCommand() *cobra.Command {
 		newPhoneCommand(),
 		newSyncCommand(),
 		newSecretsCommand(),
+		newBackupCommand(),
+		newRestoreCommand(),
 		newTemplateCommand(),
 		newVersionCommand(),
 	)

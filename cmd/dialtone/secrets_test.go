@@ -200,7 +200,7 @@ func TestKeysetRefusals(t *testing.T) {
 			output(t, dir, append([]string{"account", "create", "--name", "Acme", "--realm", "acme.example.com"}, settings...)...)
 			refuseAll(t, dir, settings, keyset, serving, "account create --name B --realm b.example.com", "account list", "device list --account x",
 				"device show 001565aabbcc", "device import devices.csv", "sync", "sync list", "template render --device x", "template diff --against .",
-				"secrets status", "secrets rotate", "secrets forget")
+				"backup copy.db", "secrets status", "secrets rotate", "secrets forget")
 			must(t, os.WriteFile(keyset, right, 0o600))
 			output(t, dir, append([]string{"account", "list"}, settings...)...)
 		})
