@@ -130,7 +130,7 @@ type setting struct{ key, value, help string }
 var settings = []setting{
 	{"db.url", "sqlite:dialtone.db", "database: sqlite:PATH or mysql://user:pass@host:port/name"},
 	{"db.migrate", "true", "apply pending migrations at start"},
-	{"api.addr", "127.0.0.1:8000", "REST API, /docs, /openapi.yaml, /healthz, /readyz"},
+	{"api.addr", "127.0.0.1:8000", "REST API, /docs, /openapi.yaml, /healthz, /readyz, /metrics"},
 	{"api.tls_cert", "", "certificate chains (PEM files, comma-separated) of the REST API, which then speaks HTTPS; empty = HTTP"},
 	{"api.tls_key", "", "their private keys (PEM files), in the same order"},
 	{"phones.addr", ":8080", "HTTP for phones; empty = off"},

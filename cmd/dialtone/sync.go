@@ -42,8 +42,8 @@ func newSyncCommand() *cobra.Command {
 
 The job is made in the database; a running server takes it up and tells the
 phones. It goes on when this command is interrupted. The exit code is 0 when all
-came back or had nothing to fetch, 3 when some did not or were not reached, and 1 when the job stopped
-because too many did not come back, or was cancelled.`,
+came back or had nothing to fetch, 3 when some did not or were not reached, and
+1 when the job stopped because too many did not come back, or was cancelled.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			doc := syncDocument(cmd.Flags(), devices)
 			return withStore(cmd, func(_ Config, store *sqlstore.Store) error {
@@ -71,7 +71,7 @@ because too many did not come back, or was cancelled.`,
 	flags.Int("rate", 10, "phones told per second")
 	flags.Int("canary", 0, "tell so many phones first, and wait for them")
 	flags.Int("stop-above", 20, "stop when more than this percent did not come back (default: 20 with a canary, else never)")
-	flags.Lookup("stop-above").DefValue = ""
+	flags.Lookup("stop-above").DefValue = "0" // so that --help shows none but the text's
 	flags.Int("patience", 600, "seconds within which a phone must come back")
 	flags.String("come-back", models.BackRegistered, "what a phone must do: fetched (a file) or registered (after that)")
 	flags.BoolVar(&noWait, "no-wait", false, "print the job and leave it to the server")

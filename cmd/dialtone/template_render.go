@@ -188,8 +188,8 @@ func newTemplateExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain MODEL PARAM", Short: "Tell which template line and which layer a parameter comes from", Args: cobra.ExactArgs(2),
 		Long: `Tell which template line writes a parameter, and which members of which layer
-(manifest, account, owner, device, user, server) its line depends on. MODEL may be
-written brand/model; of a device it is its own. Without --device and --sample the
+(manifest, account, owner, device, line, user, server) its line depends on. MODEL may
+be written brand/model; of a device it is its own. Without --device and --sample the
 brand's first sample is taken.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withTree(cmd, func(_ *templateTree, catalog *provisioner.Catalog) (err error) {
