@@ -54,7 +54,10 @@ type Store interface {
 	SaveDevice(ctx context.Context, old, d *models.Device) error
 	DeleteDevice(ctx context.Context, d *models.Device) error
 	ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error
+	Import(ctx context.Context, accountID, fileHash string) (models.Import, error)
+	ImportPart(ctx context.Context, from models.Import, to *models.Import, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error
 	DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.TakenError, error)
+	DevicesTaken(ctx context.Context, phones []*models.Phone) ([][]*models.TakenError, error)
 	DevicesThere(ctx context.Context, accountID string, ids []string) (map[string]bool, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
 	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)

@@ -358,6 +358,9 @@ func reasonableNumber(s string) bool {
 
 // integer is the plain spelling of a whole number: "300" for 300.0 and 3e2.
 func integer(n json.Number) (json.Number, bool) {
+	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil && strconv.FormatInt(i, 10) == n.String() {
+		return n, true // as most are
+	}
 	rat, ok := new(big.Rat).SetString(n.String())
 	if !ok || !rat.IsInt() {
 		return "", false

@@ -16,9 +16,18 @@ import (
 
 // newDevice makes a device of what was sent; it is good when nothing is wrong.
 func (rs rules) newDevice(ctx context.Context, actor, account *models.Account, doc models.Document) (*models.Device, problems, error) {
+	d, wrong, err := rs.draftDevice(ctx, actor, account, doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, wrong, rs.checkUnique(ctx, account, doc, nil, wrong)
+}
+
+// draftDevice is newDevice, but for values that another device has.
+func (rs rules) draftDevice(ctx context.Context, actor, account *models.Account, doc models.Document) (*models.Device, problems, error) {
 	id, idWrong := takeID(doc)
 	preferSentExpiry(doc, doc)
-	wrong, err := rs.settleDevice(ctx, actor, account, doc, nil)
+	wrong, err := rs.settleDraft(ctx, actor, account, doc, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,6 +43,15 @@ func (rs rules) newDevice(ctx context.Context, actor, account *models.Account, d
 // settleDevice makes doc, of a device of an account, what is stored: cleaned and
 // checked, without defaults. old is the device as it is, nil for a new one.
 func (rs rules) settleDevice(ctx context.Context, actor, account *models.Account, doc models.Document, old *models.Device) (problems, error) {
+	wrong, err := rs.settleDraft(ctx, actor, account, doc, old)
+	if err != nil {
+		return nil, err
+	}
+	return wrong, rs.checkUnique(ctx, account, doc, old, wrong)
+}
+
+// settleDraft is settleDevice, but for values that another device has.
+func (rs rules) settleDraft(ctx context.Context, actor, account *models.Account, doc models.Document, old *models.Device) (problems, error) {
 	cleanMAC(doc)
 	trimOutboundFlags(doc)
 	dropAccountRealm(doc, account.Realm)
@@ -45,10 +63,7 @@ func (rs rules) settleDevice(ctx context.Context, actor, account *models.Account
 	checkMobile(doc, old, actor, wrong)
 	checkSourceIP(doc, wrong)
 	checkDeviceType(doc, old, actor, wrong)
-	if err := rs.checkLines(ctx, account, doc, old, wrong); err != nil {
-		return nil, err
-	}
-	return wrong, rs.checkUnique(ctx, account, doc, old, wrong)
+	return wrong, rs.checkLines(ctx, account, doc, old, wrong)
 }
 
 // checkLines wants each further line of a phone to be another device of the

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,6 +27,14 @@ func Routes() []string {
 		out = append(out, route.Method+" "+route.Path)
 	}
 	return out
+}
+
+// SetImportPart sets how many rows of a large file are stored at once, until the
+// test ends.
+func SetImportPart(t *testing.T, rows int) {
+	before := importPart
+	importPart = rows
+	t.Cleanup(func() { importPart = before })
 }
 
 // MaxLarge is how many large bodies are worked on at once.

@@ -1,13 +1,18 @@
 package api
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"fmt"
+	"hash/maphash"
+	"io"
 	"maps"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"dialtone/models"
 )
@@ -71,86 +76,210 @@ type importer struct {
 	actor, account *models.Account
 	table          *csvTable
 	good           []ImportedDevice
-	lines          map[string]int // of unique values in good rows
+	seen           *seenValues // of unique values in good rows
 }
 
-// importFile stores the devices of a file in an account, as ImportDevices does.
-func (rs rules) importFile(ctx context.Context, actor, account *models.Account, file []byte, opts ImportOptions) (ImportResult, error) {
+// newImporter begins a file of devices.
+func (rs rules) newImporter(actor, account *models.Account, file io.Reader) *importer {
 	// What takeSync takes is known, although a phone that is new hears nothing.
 	known := func(path string) bool {
 		return slices.Contains([]string{"id", "sync", "reboot"}, path) || rs.schemas["devices"].names(path)
 	}
-	i := &importer{rules: rs, actor: actor, account: account, table: readCSV(file, known), lines: map[string]int{}}
+	return &importer{rules: rs, actor: actor, account: account, table: openCSV(file, known), seen: newSeenValues()}
+}
+
+// importFile stores the devices of a file in an account, as ImportDevices does.
+func (rs rules) importFile(ctx context.Context, actor, account *models.Account, file []byte, opts ImportOptions) (ImportResult, error) {
+	i := rs.newImporter(actor, account, bytes.NewReader(file))
+	rows := i.rows(maxImportRows, maxBody)
+	if row, more := i.table.next(); more {
+		i.table.fail(row.line, 0, "maxRows", fmt.Sprintf("a file has at most %d rows", maxImportRows))
+	}
 	if !i.table.fatal {
-		for _, row := range i.table.rows {
-			if row.bad {
-				continue // what its cells mean is uncertain
-			}
-			if err := i.check(ctx, row); err != nil {
-				return ImportResult{}, err
-			}
+		if err := i.judge(ctx, rows); err != nil {
+			return ImportResult{}, err
 		}
 	}
 	stored, err := i.save(ctx, opts)
 	if err != nil {
 		return ImportResult{}, err
 	}
-	slices.SortStableFunc(i.table.problems, func(a, b CSVProblem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	i.table.sortProblems()
 	return ImportResult{
-		Rows: len(i.table.rows), Columns: i.table.columns, Problems: i.table.problems, Stored: stored, Devices: i.good,
+		Rows: len(rows), Columns: i.table.columns, Problems: i.table.problems, Stored: stored, Devices: i.good,
 	}, nil
 }
 
-// check applies the rules of PUT .../devices to a row.
-func (i *importer) check(ctx context.Context, row csvRow) error {
-	doc, err := row.document()
-	if err != nil {
-		i.table.problems = append(i.table.problems, CSVProblem{Line: row.line, Code: "invalid", Message: "too many values, nested too deeply, or a number is too long"})
-		return nil
+// rows reads the next rows: at most so many, and none behind so many bytes. None
+// at all: the file is at its end.
+func (i *importer) rows(most, bytes int) []csvRow {
+	var rows []csvRow
+	for end := i.table.reader.InputOffset() + int64(bytes); len(rows) < most && i.table.reader.InputOffset() < end; {
+		row, more := i.table.next()
+		if !more {
+			break
+		}
+		rows = append(rows, row)
 	}
-	takeSync(doc)
-	id := doc.Text("id")
-	d, wrong, err := i.newDevice(ctx, i.actor, i.account, doc)
+	return rows
+}
+
+// A candidate is a row on its way to become a device.
+type candidate struct {
+	line   int
+	device *models.Device
+	wrong  problems
+	unique models.Document // what it must be the only one to have
+}
+
+// judge applies the rules of PUT .../devices to rows: those that follow them
+// become devices.
+func (i *importer) judge(ctx context.Context, rows []csvRow) error {
+	drafts, err := i.drafts(ctx, rows)
 	if err != nil {
 		return err
 	}
-	unique := uniqueTexts(id, doc)
-	i.checkRepeated(unique, wrong)
-	i.report(row.line, wrong)
-	if len(wrong) > 0 {
-		return nil
+	if err := i.findTaken(ctx, drafts); err != nil {
+		return err
 	}
-	for field, value := range unique {
-		i.lines[field+" "+value] = row.line
+	for _, c := range drafts {
+		values := uniqueTexts(c.device.ID, c.unique)
+		i.seen.findRepeated(values, c.wrong)
+		i.report(c.line, c.wrong)
+		if len(c.wrong) > 0 {
+			continue
+		}
+		i.seen.add(values, c.line)
+		i.good = append(i.good, ImportedDevice{Line: c.line, Device: c.device})
 	}
-	i.good = append(i.good, ImportedDevice{Line: row.line, Device: d})
+	return nil
+}
+
+// drafts checks rows by themselves, on all processors.
+func (i *importer) drafts(ctx context.Context, rows []csvRow) ([]*candidate, error) {
+	drafts := make([]*candidate, len(rows))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for start := 0; start < len(rows); start += draftRows {
+		g.Go(func() (err error) {
+			for n := start; n < min(start+draftRows, len(rows)) && err == nil; n++ {
+				drafts[n], err = i.draft(ctx, rows[n])
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	return slices.DeleteFunc(drafts, func(c *candidate) bool { return c == nil }), err
+}
+
+// draftRows are the rows that one processor takes at once.
+const draftRows = 100
+
+// draft checks a row by itself; nil when it has been reported what is wrong with
+// it, for what its cells mean is uncertain.
+func (i *importer) draft(ctx context.Context, row csvRow) (*candidate, error) {
+	if row.bad {
+		return nil, nil //nolint:nilnil // documented
+	}
+	c := &candidate{line: row.line}
+	doc, err := row.document()
+	if err != nil {
+		c.device, c.wrong = &models.Device{}, problems{}
+		c.wrong.add("", "invalid", "too many values, nested too deeply, or a number is too long", nil)
+		return c, nil
+	}
+	takeSync(doc)
+	if c.device, c.wrong, err = i.draftDevice(ctx, i.actor, i.account, doc); err != nil {
+		return nil, err
+	}
+	c.unique = uniqueMembers(doc)
+	return c, nil
+}
+
+// findTaken asks the store who has the unique values already.
+func (i *importer) findTaken(ctx context.Context, drafts []*candidate) error {
+	phones := make([]*models.Phone, len(drafts))
+	ids := []string{}
+	for n, c := range drafts {
+		asked := *c.device
+		asked.ID = ""
+		if len(c.wrong) > 0 { // it has not been understood as a whole
+			if err := asked.SetDocument(c.unique); err != nil {
+				return err
+			}
+		}
+		phones[n] = &models.Phone{Device: &asked, Account: i.account}
+		if c.device.ID != "" {
+			ids = append(ids, c.device.ID)
+		}
+	}
+	taken, err := i.store.DevicesTaken(ctx, phones)
+	if err != nil {
+		return err
+	}
+	there, err := i.store.DevicesThere(ctx, "", ids)
+	if err != nil {
+		return err
+	}
+	for n, c := range drafts {
+		c.wrong.addTaken(taken[n], c.unique)
+		if there[c.device.ID] {
+			c.wrong.addTaken([]*models.TakenError{{Field: "id"}}, models.Document{"id": c.device.ID})
+		}
+	}
 	return nil
 }
 
 // uniqueTexts are the values of a row that no other row may have, by field.
-func uniqueTexts(id string, doc models.Document) map[string]string {
-	fields := []string{"mac_address", "sip.username"}
-	if doc.Text("sip.method") == "ip" {
-		fields = []string{"mac_address", "sip.ip"}
+func uniqueTexts(id string, unique models.Document) map[string]string {
+	out := map[string]string{"id": id, "mac_address": unique.Text("mac_address"), "mobile.mdn": models.E164(unique.Text("mobile.mdn"))}
+	field := "sip.username"
+	if unique.Text("sip.method") == "ip" {
+		field = "sip.ip"
 	}
-	out := map[string]string{"id": id}
-	for _, field := range fields {
-		out[field] = strings.ToLower(uniqueMembers(doc).Text(field))
-	}
+	out[field] = strings.ToLower(unique.Text(field))
 	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
 	return out
 }
 
-// checkRepeated finds the values that an earlier good row has.
-func (i *importer) checkRepeated(unique map[string]string, wrong problems) {
-	for field, value := range unique {
-		if earlier, repeated := i.lines[field+" "+value]; repeated {
+// seenValues are the unique values of the good rows so far. They are kept as
+// hashes with a seed of their own: of a million rows, as many as that are
+// mistaken for each other once in millions of files.
+type seenValues struct {
+	seed  maphash.Seed
+	lines map[uint64]uint32
+}
+
+// maxSeenValues bounds the memory of a large file: about 100 MB.
+const maxSeenValues = 4_000_000
+
+func newSeenValues() *seenValues {
+	return &seenValues{maphash.MakeSeed(), map[uint64]uint32{}}
+}
+
+func (s *seenValues) key(field, value string) uint64 {
+	return maphash.String(s.seed, field+" "+value)
+}
+
+// findRepeated finds the values that an earlier good row has.
+func (s *seenValues) findRepeated(values map[string]string, wrong problems) {
+	for field, value := range values {
+		if earlier, repeated := s.lines[s.key(field, value)]; repeated {
 			wrong.add(field, "unique", fmt.Sprintf("already in line %d", earlier), nil)
 		}
 	}
 }
+
+// add remembers the values of a good row, while there is room.
+func (s *seenValues) add(values map[string]string, line int) {
+	for field, value := range values {
+		if !s.full() {
+			s.lines[s.key(field, value)] = uint32(line) //nolint:gosec // billions of lines: the number is only told
+		}
+	}
+}
+
+func (s *seenValues) full() bool { return len(s.lines) >= maxSeenValues }
 
 func (i *importer) report(line int, wrong problems) {
 	for _, field := range slices.Sorted(maps.Keys(wrong)) {

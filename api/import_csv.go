@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -49,11 +51,13 @@ type CSVProblem struct {
 	Message string
 }
 
-// A csvTable is a file taken apart. With fatal problems there is no telling
-// what the rest of it says.
+// A csvTable is a file that is taken apart row by row. With fatal problems there
+// is no telling what the rest of it says.
 type csvTable struct {
+	reader   *csv.Reader
+	bytes    *rowLimit
+	line     int // where the newest row starts
 	columns  []CSVColumn
-	rows     []csvRow
 	problems []CSVProblem
 	fatal    bool
 }
@@ -65,48 +69,88 @@ type csvRow struct {
 	bad   bool
 }
 
-// readCSV takes a file apart: with or without a byte order mark, separated by
-// semicolons if the first line has more of them than commas. known tells the
-// members that a schema names.
-func readCSV(raw []byte, known func(path string) bool) *csvTable {
-	t := &csvTable{}
-	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
+// openCSV begins a file and reads its header: with or without a byte order mark,
+// separated by semicolons if the first line has more of them than commas. known
+// tells the members that a schema names.
+func openCSV(file io.Reader, known func(path string) bool) *csvTable {
+	t := &csvTable{bytes: &rowLimit{file: file, left: maxRowBytes}}
+	ahead := bufio.NewReaderSize(t.bytes, csvAhead)
+	t.reader = csv.NewReader(ahead)
+	begin, _ := ahead.Peek(csvAhead) // an error is met again
+	if bytes.HasPrefix(begin, []byte("\xff\xfe")) || bytes.HasPrefix(begin, []byte("\xfe\xff")) {
 		t.fail(1, 0, "encoding", "the file is UTF-16: save it as UTF-8")
 		return t
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	reader := csv.NewReader(bytes.NewReader(raw))
-	reader.Comma = separator(raw)
-	reader.FieldsPerRecord = -1 // told by us, row by row
-	for {
-		record, err := reader.Read()
-		switch {
-		case err == io.EOF:
-			if t.columns == nil {
-				t.fail(1, 0, "required", "the file is empty")
-			}
-			return t
-		case err != nil:
-			t.failReading(err)
-			return t
-		}
-		line, _ := reader.FieldPos(0)
-		switch {
-		case t.columns == nil:
-			t.header(line, record, known)
-		case len(t.rows) == maxImportRows:
-			t.fail(line, 0, "maxRows", fmt.Sprintf("a file has at most %d rows", maxImportRows))
-		default:
-			t.row(line, record)
-		}
-		if t.fatal {
-			return t
-		}
+	if bytes.HasPrefix(begin, []byte(byteOrderMark)) {
+		_, _ = ahead.Discard(len(byteOrderMark)) // it was seen
 	}
+	t.reader.Comma = separator(begin)
+	t.reader.FieldsPerRecord = -1 // told by us, row by row
+	record, err := t.read()
+	switch {
+	case errors.Is(err, io.EOF):
+		t.fail(1, 0, "required", "the file is empty")
+	case err == nil:
+		t.header(t.line, record, known)
+	}
+	return t
 }
 
-func separator(raw []byte) rune {
-	first, _, _ := bytes.Cut(raw, []byte("\n"))
+const (
+	csvAhead      = 64 << 10           // bytes that are read at once
+	maxRowBytes   = maxBody + csvAhead // of one row, with what is read ahead
+	byteOrderMark = "\xef\xbb\xbf"
+)
+
+// A rowLimit keeps a row, such as one with a quote left open, from being as long
+// as the file.
+type rowLimit struct {
+	file io.Reader
+	left int
+}
+
+var errLongRow = fmt.Errorf("a row has at most %d bytes", maxBody)
+
+func (l *rowLimit) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errLongRow
+	}
+	n, err := l.file.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	return n, err
+}
+
+// read gives the cells of the next row, io.EOF at the end. Any other error is a
+// fatal problem by then.
+func (t *csvTable) read() ([]string, error) {
+	t.bytes.left = maxRowBytes
+	record, err := t.reader.Read()
+	switch {
+	case err == nil:
+		t.line, _ = t.reader.FieldPos(0)
+	case err != io.EOF:
+		t.failReading(err)
+	}
+	return record, err
+}
+
+// next gives the next row, false at the end and after a fatal problem. A row
+// without any value is none.
+func (t *csvTable) next() (csvRow, bool) {
+	for !t.fatal {
+		record, err := t.read()
+		if err != nil {
+			break
+		}
+		if slices.ContainsFunc(record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+			return t.row(t.line, record), true
+		}
+	}
+	return csvRow{}, false
+}
+
+func separator(begin []byte) rune {
+	first, _, _ := bytes.Cut(begin, []byte("\n"))
 	if bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
 		return ';'
 	}
@@ -121,10 +165,17 @@ func (t *csvTable) fail(line, column int, code, message string) {
 func (t *csvTable) failReading(err error) {
 	var broken *csv.ParseError
 	if !errors.As(err, &broken) {
-		t.fail(1, 0, "csv", err.Error())
+		t.fail(t.line+1, 0, "csv", err.Error())
 		return
 	}
 	t.fail(broken.StartLine, 0, "csv", fmt.Sprintf("line %d, character %d: %v", broken.Line, broken.Column, broken.Err))
+}
+
+// sortProblems puts them in the order of the file.
+func (t *csvTable) sortProblems() {
+	slices.SortStableFunc(t.problems, func(a, b CSVProblem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }
 
 // header reads the names of the columns.
@@ -183,11 +234,8 @@ func (t *csvTable) clash(field string) string {
 // leadsBelow reports whether one path leads into what is at another.
 func leadsBelow(path, above string) bool { return strings.HasPrefix(path, above+".") }
 
-// row reads one device. A row without any value is none.
-func (t *csvTable) row(line int, record []string) {
-	if !slices.ContainsFunc(record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
-		return
-	}
+// row reads one device.
+func (t *csvTable) row(line int, record []string) csvRow {
 	row := csvRow{line: line, cells: map[string]any{}}
 	bad := func(column int, field, code, message string) {
 		row.bad = true
@@ -209,7 +257,7 @@ func (t *csvTable) row(line int, record []string) {
 			row.cells[c.Field] = cellValue(cell)
 		}
 	}
-	t.rows = append(t.rows, row)
+	return row
 }
 
 // cellValue is a cell's text, or the list or object that it spells in JSON.
@@ -222,9 +270,15 @@ func cellValue(cell string) any {
 
 // document is the row as a client would have sent it.
 func (row csvRow) document() (models.Document, error) {
-	doc := models.Document{}
+	doc, plain := models.Document{}, true
 	for field, value := range row.cells {
 		doc.Set(field, value)
+		_, isText := value.(string)
+		plain = plain && isText
+	}
+	if plain { // what JSON could do wrong is not there
+		dropPrivate(doc)
+		return doc, nil
 	}
 	raw, err := json.Marshal(map[string]any(doc))
 	if err != nil {

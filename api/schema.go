@@ -90,8 +90,13 @@ func (s *schema) completing(doc models.Document) func() models.Document {
 func (s *schema) settle(doc models.Document) problems {
 	object := map[string]any(doc)
 	eachMember(s.root, object, func(object map[string]any, name string, member *jsonschema.Schema) {
-		if n, isNumber := object[name].(json.Number); isNumber && wantsInteger(member) {
-			if plain, whole := integer(n); whole {
+		switch v := object[name].(type) {
+		case json.Number:
+			if plain, whole := integer(v); whole && wantsInteger(member) {
+				object[name] = plain
+			}
+		case string:
+			if plain := convertedFor(member, v); plain != nil {
 				object[name] = plain
 			}
 		}
@@ -152,6 +157,15 @@ func declared(s *jsonschema.Schema, name string) []*jsonschema.Schema {
 		}
 	}
 	return found
+}
+
+// convertedFor reads text as what a schema wants that takes no text, nil when it
+// does or cannot be. What is converted beforehand needs no second validation.
+func convertedFor(s *jsonschema.Schema, text string) any {
+	if s.Types == nil || s.Types.IsEmpty() || slices.Contains(s.Types.ToStrings(), "string") {
+		return nil
+	}
+	return converted(text, s.Types.ToStrings())
 }
 
 func wantsInteger(s *jsonschema.Schema) bool {

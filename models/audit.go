@@ -165,6 +165,9 @@ func (d *difference) add(c Change) {
 
 // bounded is v, or the beginning of its JSON when it is large.
 func (d *difference) bounded(v any) any {
+	if text, isText := v.(string); v == nil || isText && len(text) < maxChangeValue/8 {
+		return v // however it is escaped
+	}
 	raw, err := json.Marshal(v)
 	if err != nil || len(raw) <= maxChangeValue {
 		return v

@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -21,7 +18,6 @@ import (
 
 const (
 	syncLook    = 500 * time.Millisecond // how often a job's progress is read
-	syncReport  = 5 * time.Second        // between lines where there is no terminal
 	syncPatient = 10 * time.Second       // for a server to take a job up
 )
 
@@ -126,7 +122,7 @@ func createSync(ctx context.Context, store *sqlstore.Store, accountID string, do
 // devices stand, and tells by its error what came of them.
 func watchSync(cmd *cobra.Command, store *sqlstore.Store, j *models.SyncJob) error {
 	ctx, began, warned := cmd.Context(), time.Now(), false
-	show := newSyncProgress(cmd)
+	show := newProgress(cmd)
 	for {
 		now, counts, err := syncStand(ctx, store, j)
 		switch {
@@ -137,7 +133,7 @@ func watchSync(cmd *cobra.Command, store *sqlstore.Store, j *models.SyncJob) err
 		case err != nil:
 			return err
 		}
-		show.update(now, counts)
+		showSync(show, now, counts)
 		if now.Ended() || now.State == models.SyncStopped {
 			show.end()
 			if err := printSync(cmd, now, counts); err != nil {
@@ -176,44 +172,11 @@ func syncOutcome(j *models.SyncJob, counts models.SyncCounts) error {
 	return nil
 }
 
-// A syncProgress shows how far a job is: a bar on a terminal, else a line now
-// and then.
-type syncProgress struct {
-	cmd  *cobra.Command
-	bar  *progressbar.ProgressBar // nil: there is no terminal
-	last string
-	next time.Time
-}
-
-func newSyncProgress(cmd *cobra.Command) *syncProgress {
-	p := &syncProgress{cmd: cmd}
-	if f, isFile := cmd.ErrOrStderr().(*os.File); isFile && isatty.IsTerminal(f.Fd()) {
-		p.bar = progressbar.NewOptions(1, progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionFullWidth())
-	}
-	return p
-}
-
-func (p *syncProgress) update(j *models.SyncJob, counts models.SyncCounts) {
+func showSync(show *progress, j *models.SyncJob, counts models.SyncCounts) {
 	text := fmt.Sprintf("%s: %d told, %d returned, %d missing, %d unreachable, %d refused, %d skipped, %d left", j.State,
 		counts.Told(), counts[models.ItemReturned], counts[models.ItemMissing], counts[models.ItemUnreachable],
 		counts[models.ItemRefused], counts[models.ItemSkipped], counts.Left())
-	if p.bar != nil {
-		p.bar.Describe(text)
-		p.bar.ChangeMax(max(counts.Total(), 1))
-		_ = p.bar.Set(counts.Total() - counts.Left()) // a terminal that is gone
-		return
-	}
-	if text != p.last && !time.Now().Before(p.next) {
-		p.last, p.next = text, time.Now().Add(syncReport)
-		p.cmd.PrintErrln(text)
-	}
-}
-
-func (p *syncProgress) end() {
-	if p.bar != nil {
-		p.cmd.PrintErrln()
-	}
+	show.update(text, counts.Total()-counts.Left(), counts.Total())
 }
 
 // syncColumns are what is printed of a job and how its devices stand.

@@ -259,7 +259,7 @@ func emptyAccount(tx *gorm.DB, id string) error {
 	if err := deleteSyncJobs(tx, id); err != nil {
 		return err
 	}
-	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &refusalRow{}, &quickCallRow{}} {
+	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &refusalRow{}, &quickCallRow{}, &importRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err
 		}

@@ -59,35 +59,6 @@ func (s *Store) CreateDevice(ctx context.Context, d *models.Device) error {
 	})
 }
 
-// errTakenBack rolls a transaction back without being a failure.
-var errTakenBack = errors.New("taken back")
-
-// ImportDevices stores new devices as CreateDevice does, in one transaction.
-// keep is told, by index, which of them have a value that is taken, and decides
-// whether the others are stored or none; it may be asked more than once.
-func (s *Store) ImportDevices(ctx context.Context, devices []*models.Device, keep func(taken map[int]*models.TakenError) bool) error {
-	list := make([]*newDevice, len(devices))
-	seal := func(key models.KeyID) (err error) {
-		for i, d := range devices {
-			if list[i], err = s.newDevice(ctx, i, d, key); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err := s.sealing(ctx, "import devices", seal, func(tx *gorm.DB) error {
-		taken, err := s.insertDevices(tx, list)
-		if err == nil && !keep(taken) {
-			return errTakenBack
-		}
-		return err
-	})
-	if errors.Is(err, errTakenBack) {
-		return nil
-	}
-	return err
-}
-
 // A newDevice is all that is written when a device is created, made before the
 // transaction: that has other writers wait.
 type newDevice struct {
@@ -202,13 +173,18 @@ func (s *Store) Device(ctx context.Context, accountID, id string) (*models.Devic
 	return s.device(row)
 }
 
-// DevicesThere tells which of these are devices of an account.
+// DevicesThere tells which of these are devices of an account, or of any when
+// accountID is "".
 func (s *Store) DevicesThere(ctx context.Context, accountID string, ids []string) (map[string]bool, error) {
 	if len(ids) == 0 {
 		return map[string]bool{}, nil
 	}
 	var found []string
-	err := s.db.WithContext(ctx).Model(&deviceRow{}).Where("account_id = ? AND id IN ?", accountID, ids).Pluck("id", &found).Error
+	query := s.db.WithContext(ctx).Model(&deviceRow{}).Where("id IN ?", ids)
+	if accountID != "" {
+		query = query.Where("account_id = ?", accountID)
+	}
+	err := query.Pluck("id", &found).Error
 	there := map[string]bool{}
 	for _, id := range found {
 		there[id] = true
@@ -299,33 +275,97 @@ func (s *Store) DeleteDevice(ctx context.Context, d *models.Device) error {
 // own must not be another account's: it could take the names of that account's
 // devices.
 func (s *Store) DeviceTaken(ctx context.Context, p *models.Phone) ([]*models.TakenError, error) {
-	d, row := p.Device, deviceColumns(p.Device)
-	var taken []*models.TakenError
-	for _, unique := range []struct {
-		field string
-		value *string
-		table any
-		where string
-		args  []any
-	}{
-		{"mac_address", row.MAC, &deviceRow{}, "mac = ?", []any{row.MAC}},
-		{"sip.username", row.SIPUsername, &deviceRow{}, "sip_username = ? AND (account_id = ? OR realm = ?)", []any{row.SIPUsername, p.Account.ID, p.Realm()}},
-		{"sip.realm", optional(d.SIP.Realm), &accountRow{}, "realm = ? AND id <> ?", []any{p.Realm(), p.Account.ID}},
-		{"sip.ip", row.SIPIP, &deviceRow{}, "sip_ip = ?", []any{row.SIPIP}},
-		{"mobile.mdn", row.MobileMDN, &deviceRow{}, "mobile_mdn = ?", []any{row.MobileMDN}},
-	} {
-		if unique.value == nil {
-			continue
-		}
-		others, err := exists(s.db.WithContext(ctx).Model(unique.table).Where("id <> ?", d.ID).Where(unique.where, unique.args...))
-		if err != nil {
-			return nil, storeErr("device taken", err)
-		}
-		if others {
-			taken = append(taken, &models.TakenError{Field: unique.field})
+	taken, err := s.DevicesTaken(ctx, []*models.Phone{p})
+	if err != nil {
+		return nil, err
+	}
+	return taken[0], nil
+}
+
+// A uniqueValue is one that no two rows of a table have; within an account or a
+// realm where there is a scope.
+type uniqueValue struct {
+	field         string
+	table         string
+	column, scope string // scope is a column, too; "" = none
+	of            func(*models.Phone, deviceRow) (value *string, scope string)
+	self          func(*models.Phone) string // the row that may have it
+}
+
+var uniqueValues = []uniqueValue{
+	{"mac_address", "devices", "mac", "", func(_ *models.Phone, row deviceRow) (*string, string) { return row.MAC, "" }, deviceOf},
+	{"sip.username", "devices", "sip_username", "account_id", func(p *models.Phone, row deviceRow) (*string, string) { return row.SIPUsername, p.Account.ID }, deviceOf},
+	{"sip.username", "devices", "sip_username", "realm", func(p *models.Phone, row deviceRow) (*string, string) { return row.SIPUsername, p.Realm() }, deviceOf},
+	{"sip.realm", "accounts", "realm", "", func(p *models.Phone, _ deviceRow) (*string, string) {
+		return optional(strings.ToLower(p.Device.SIP.Realm)), ""
+	}, accountOf},
+	{"sip.ip", "devices", "sip_ip", "", func(_ *models.Phone, row deviceRow) (*string, string) { return row.SIPIP, "" }, deviceOf},
+	{"mobile.mdn", "devices", "mobile_mdn", "", func(_ *models.Phone, row deviceRow) (*string, string) { return row.MobileMDN, "" }, deviceOf},
+}
+
+func deviceOf(p *models.Phone) string  { return p.Device.ID }
+func accountOf(p *models.Phone) string { return p.Account.ID }
+
+// DevicesTaken is DeviceTaken of many, in their order.
+func (s *Store) DevicesTaken(ctx context.Context, phones []*models.Phone) ([][]*models.TakenError, error) {
+	rows := make([]deviceRow, len(phones))
+	for i, p := range phones {
+		rows[i] = deviceColumns(p.Device)
+	}
+	taken := make([][]*models.TakenError, len(phones))
+	for start := 0; start < len(phones); start += rowBatch {
+		end := min(start+rowBatch, len(phones))
+		for _, unique := range uniqueValues {
+			if err := unique.find(s.db.WithContext(ctx), phones[start:end], rows[start:end], taken[start:end]); err != nil {
+				return nil, storeErr("devices taken", err)
+			}
 		}
 	}
 	return taken, nil
+}
+
+// find adds a field to those that are taken of each phone whose value another row has.
+func (u uniqueValue) find(db *gorm.DB, phones []*models.Phone, rows []deviceRow, taken [][]*models.TakenError) error {
+	asked := map[string][]int{} // phones that have a value, by scope
+	for i, p := range phones {
+		if value, scope := u.of(p, rows[i]); value != nil {
+			asked[scope] = append(asked[scope], i)
+		}
+	}
+	for scope, list := range asked {
+		values := make([]string, len(list))
+		for n, i := range list {
+			value, _ := u.of(phones[i], rows[i])
+			values[n] = *value
+		}
+		query := db.Table(u.table).Select("id, "+u.column+" AS value").Where(u.column+" IN ?", values)
+		if u.scope != "" {
+			query = query.Where(u.scope+" = ?", scope)
+		}
+		var found []struct{ ID, Value string }
+		if err := query.Find(&found).Error; err != nil {
+			return err
+		}
+		owners := map[string]string{}
+		for _, row := range found {
+			owners[row.Value] = row.ID
+		}
+		for n, i := range list {
+			owner, there := owners[values[n]]
+			if there && owner != u.self(phones[i]) {
+				taken[i] = addTaken(taken[i], u.field)
+			}
+		}
+	}
+	return nil
+}
+
+// addTaken adds a field to a list that does not have it.
+func addTaken(list []*models.TakenError, field string) []*models.TakenError {
+	if slices.ContainsFunc(list, func(t *models.TakenError) bool { return t.Field == field }) {
+		return list
+	}
+	return append(list, &models.TakenError{Field: field})
 }
 
 // deviceRow is the whole row: the derived columns and the sealed document.

@@ -9,7 +9,7 @@ import (
 
 // A Retention says how long history is kept; 0 = for ever.
 type Retention struct {
-	History time.Duration // fetches, notifications, bulk jobs and quick calls
+	History time.Duration // fetches, notifications, bulk jobs, quick calls, and how far files were imported
 	Audit   time.Duration
 }
 
@@ -36,6 +36,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 			s.pruneSyncJobs(ctx, old),
 			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
 			pruneRows[string](ctx, s, &refusalRow{}, "account_id", "last_seen", old),
+			pruneRows[string](ctx, s, &importRow{}, "file_hash", "modified", old),
 		)
 	}
 	if keep.Audit > 0 {
