@@ -84,13 +84,6 @@ func (s *Store) AccountByAPIKey(ctx context.Context, key models.Secret) (*models
 	return s.takeAccount(ctx, "account by API key", "api_key_hash = ?", key.Hash())
 }
 
-// AccountByPathToken finds the account whose provisioning URL holds this token,
-// or held it before it was rotated, while that is still good.
-func (s *Store) AccountByPathToken(ctx context.Context, token models.Secret) (*models.Account, error) {
-	return s.takeAccount(ctx, "account by path token", "path_token_hash = ? OR old_path_token_hash = ? AND old_path_token_until > ?",
-		token.Hash(), token.Hash(), millis(s.now()))
-}
-
 // RealmAccount finds the account that a realm belongs to: the one whose realm it
 // is, or else the one with the device that comes first of those which name it.
 func (s *Store) RealmAccount(ctx context.Context, realm string) (*models.Account, error) {

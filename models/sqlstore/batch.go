@@ -44,8 +44,13 @@ func newBatch[Q, A any](most int, do func(context.Context, []Q) ([]A, error)) *b
 // ask returns when the request is carried out, or when ctx ends; if that is under
 // way then, it is carried out all the same.
 func (b *batch[Q, A]) ask(ctx context.Context, what Q) (A, error) {
+	return wait(ctx, b.put(ctx, what))
+}
+
+// wait is for what was put, or for the end of ctx.
+func wait[A any](ctx context.Context, done <-chan result[A]) (A, error) {
 	select {
-	case r := <-b.put(ctx, what):
+	case r := <-done:
 		return r.answer, r.err
 	case <-ctx.Done():
 		var none A

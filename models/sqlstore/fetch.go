@@ -99,13 +99,21 @@ func (s *Store) SourceKnown(ctx context.Context, accountID, source string) (bool
 // LastFirmware is the version that the device told last, with whatever request;
 // "" when none is on record.
 func (s *Store) LastFirmware(ctx context.Context, deviceID string) (string, error) {
-	var versions []string
-	err := s.db.WithContext(ctx).Model(&fetchRow{}).Where("device_id = ? AND firmware <> ''", deviceID).
-		Order("fetched DESC, id DESC").Limit(1).Pluck("firmware", &versions).Error
-	if err != nil || len(versions) == 0 {
-		return "", storeErr("last firmware", err)
-	}
-	return versions[0], nil
+	firmware, err := s.firmwares.ask(ctx, deviceID)
+	return firmware, storeErr("last firmware", err)
+}
+
+// readFirmwares reads what devices told last.
+func (s *Store) readFirmwares(ctx context.Context, ids []string) ([]string, error) {
+	byID := map[string]string{}
+	err := s.eachRow(ctx, func(scan func(...any) error) error {
+		var id, firmware string
+		err := scan(&id, &firmware)
+		byID[id] = firmware
+		return err
+	}, `SELECT d.id, COALESCE((SELECT f.firmware FROM fetches f WHERE f.device_id = d.id AND f.firmware <> ''
+		ORDER BY f.fetched DESC, f.id DESC LIMIT 1), '') FROM devices d WHERE d.id IN ?`, distinct(ids))
+	return inOrder(ids, byID), err
 }
 
 func fetch(row fetchRow) (models.Fetch, error) {

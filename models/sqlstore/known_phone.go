@@ -20,30 +20,37 @@ const (
 type aor struct{ username, realm string }
 
 // A knownPhone is kept in memory, decoded. It is used only after the database has
-// said that it is of the version still, and never changed.
+// said that it is of the versions still, and never changed.
 type knownPhone struct {
-	phone   *models.Phone
-	version phoneVersion
-	bytes   int
+	phone    *models.Phone
+	versions map[string]phoneVersion // of its device and of those that it names as further lines, by id
+	bytes    int
 }
 
-// A phoneVersion changes with everything that a phone is read from.
+// A phoneVersion changes with everything that a phone is read from, but for the
+// end of an old HTTP password: see keep.
 type phoneVersion struct {
-	ID          string // of the device; "" = there is none
-	Device      string // revision
-	Account     string
-	UserChanges int64
-	Owner       string // "" = it has none
+	ID           string // of the device; "" = there is none
+	Device       string // revision
+	FirstContact int64
+	Account      string
+	UserChanges  int64
+	Owner        string // "" = it has none
 }
 
 func (r *phoneRow) version() phoneVersion {
-	return phoneVersion{r.Device.ID, r.Device.Revision, r.Account.Revision, r.Account.UserChanges, r.Owner.Revision}
+	return phoneVersion{r.Device.ID, r.Device.Revision, r.Device.FirstContactUntil, r.Account.Revision, r.Account.UserChanges, r.Owner.Revision}
 }
 
-func newKnownPhones() *otter.Cache[aor, knownPhone] {
-	return otter.Must(&otter.Options[aor, knownPhone]{
+// bytes is the size of the documents.
+func (r *phoneRow) bytes() int {
+	return len(r.Device.Document) + len(r.Account.Document) + len(r.Owner.Document)
+}
+
+func newKnownPhones[Key comparable]() *otter.Cache[Key, knownPhone] {
+	return otter.Must(&otter.Options[Key, knownPhone]{
 		MaximumWeight: maxKnownBytes,
-		Weigher:       func(_ aor, known knownPhone) uint32 { return uint32(known.bytes) }, //nolint:gosec // of a request's size
+		Weigher:       func(_ Key, known knownPhone) uint32 { return uint32(known.bytes) }, //nolint:gosec // of a request's size
 		Logger:        &otter.NoopLogger{},
 	})
 }
@@ -55,21 +62,65 @@ func newSomeAddress() *otter.Cache[struct{}, bool] {
 	})
 }
 
+// knownAs gives the phone that is kept under a key, if it is as the database has
+// it now; nil when there is none.
+func knownAs[Key comparable](ctx context.Context, s *Store, kept *otter.Cache[Key, knownPhone], key Key) (*models.Phone, error) {
+	known, ok := kept.GetIfPresent(key)
+	if !ok {
+		return nil, nil //nolint:nilnil // it has to be read
+	}
+	current, err := s.isCurrent(ctx, known.versions)
+	if err != nil {
+		return nil, err
+	}
+	if !current {
+		kept.Invalidate(key)
+		return nil, nil //nolint:nilnil // likewise
+	}
+	return known.phone, nil
+}
+
+// isCurrent reports whether devices are of these versions still.
+func (s *Store) isCurrent(ctx context.Context, versions map[string]phoneVersion) (bool, error) {
+	asked := make(map[string]<-chan result[phoneVersion], len(versions))
+	for id := range versions {
+		asked[id] = s.phoneVersions.put(ctx, id)
+	}
+	for id, answer := range asked {
+		version, err := wait(ctx, answer)
+		if err != nil || version != versions[id] {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// newKnownPhone is a phone with the rows that it was made of.
+func newKnownPhone(phone *models.Phone, rows ...phoneRow) knownPhone {
+	known := knownPhone{phone: phone, versions: map[string]phoneVersion{}}
+	for _, row := range rows {
+		known.versions[row.Device.ID] = row.version()
+		known.bytes += row.bytes()
+	}
+	return known
+}
+
+// keep remembers a phone. One that has an old HTTP password is read again each
+// time: the end of that is no other version.
+func keep[Key comparable](kept *otter.Cache[Key, knownPhone], key Key, known knownPhone) {
+	if known.phone.Device.OldHTTPPassword == "" {
+		kept.Set(key, known)
+	}
+}
+
 // PhoneByAOR finds the phone that registers as username in realm, both compared
 // without case. It is as the database has it now, and shared: nobody may change
 // it.
 func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models.Phone, error) {
 	const op = "phone by AOR"
 	who := aor{sipUsername(username), strings.ToLower(realm)}
-	if known, ok := s.phones.GetIfPresent(who); ok {
-		version, err := s.phoneVersions.ask(ctx, known.version.ID)
-		if err != nil {
-			return nil, storeErr(op, err)
-		}
-		if version == known.version {
-			return known.phone, nil
-		}
-		s.phones.Invalidate(who)
+	if known, err := knownAs(ctx, s, s.phones, who); known != nil || err != nil {
+		return known, storeErr(op, err)
 	}
 	row, err := s.phoneRows.ask(ctx, who)
 	if err != nil {
@@ -80,27 +131,23 @@ func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models
 	}
 	phone, err := s.phone(*row)
 	if err == nil {
-		bytes := len(row.Device.Document) + len(row.Account.Document) + len(row.Owner.Document)
-		s.phones.Set(who, knownPhone{phone, row.version(), bytes})
+		keep(s.phones, who, newKnownPhone(phone, *row))
 	}
 	return phone, err
 }
 
 // readVersions asks for the versions of phones as they are now.
 func (s *Store) readVersions(ctx context.Context, ids []string) ([]phoneVersion, error) {
-	var rows []phoneVersion
-	err := s.db.WithContext(ctx).Raw(`SELECT d.id, d.revision AS device, a.revision AS account, a.user_changes, COALESCE(u.revision, '') AS owner FROM devices d
-		JOIN accounts a ON a.id = d.account_id
-		LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE d.id IN ?`, ids).Scan(&rows).Error
 	byID := map[string]phoneVersion{}
-	for _, row := range rows {
-		byID[row.ID] = row
-	}
-	versions := make([]phoneVersion, len(ids))
-	for i, id := range ids {
-		versions[i] = byID[id]
-	}
-	return versions, err
+	err := s.eachRow(ctx, func(scan func(...any) error) error {
+		var v phoneVersion
+		err := scan(&v.ID, &v.Device, &v.FirstContact, &v.Account, &v.UserChanges, &v.Owner)
+		byID[v.ID] = v
+		return err
+	}, `SELECT d.id, d.revision, d.first_contact_until, a.revision, a.user_changes, COALESCE(u.revision, '') FROM devices d
+		JOIN accounts a ON a.id = d.account_id
+		LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE d.id IN ?`, distinct(ids))
+	return inOrder(ids, byID), err
 }
 
 // readPhones reads phones by their AORs; nil stands for none.

@@ -35,9 +35,42 @@ func prefixed(table string, own ...string) string {
 	return strings.Join(list, ", ")
 }
 
-// PhoneByMAC finds the phone with this hardware address, and its lines.
+// PhoneByMAC finds the phone with this hardware address, and its lines. It is as
+// the database has it now; what it points to is shared: nobody may change that.
 func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
-	return s.withLines(ctx, func() (*models.Phone, error) { return s.takePhone(ctx, "phone by MAC", "d.mac = ?", mac.String()) })
+	const op = "phone by MAC"
+	shared, err := knownAs(ctx, s, s.phonesByMAC, mac)
+	if err != nil {
+		return nil, storeErr(op, err)
+	}
+	if shared == nil {
+		if shared, err = s.readPhoneByMAC(ctx, op, mac); err != nil {
+			return nil, err
+		}
+	}
+	phone := *shared
+	return &phone, nil
+}
+
+// readPhoneByMAC reads a phone, and remembers it with the lines that it names,
+// those too that are no devices yet.
+func (s *Store) readPhoneByMAC(ctx context.Context, op string, mac models.MAC) (*models.Phone, error) {
+	row, err := s.takePhoneRow(ctx, op, "d.mac = ?", mac.String())
+	if err != nil {
+		return nil, err
+	}
+	phone, lines, err := s.phoneWithLines(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	known := newKnownPhone(phone, append(lines, row)...)
+	for _, line := range phone.Device.Provision.Lines {
+		if _, read := known.versions[line.DeviceID]; !read {
+			known.versions[line.DeviceID] = phoneVersion{}
+		}
+	}
+	keep(s.phonesByMAC, mac, known)
+	return phone, nil
 }
 
 // PhoneByIP finds the phone that is known by the address it sends from. While
@@ -68,30 +101,32 @@ func (s *Store) PhoneByUsername(ctx context.Context, accountID, username string)
 
 // PhoneByID finds the phone of a device record, and its lines.
 func (s *Store) PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error) {
-	return s.withLines(ctx, func() (*models.Phone, error) {
-		return s.takePhone(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)
-	})
+	row, err := s.takePhoneRow(ctx, "phone", "d.id = ? AND d.account_id = ?", deviceID, accountID)
+	if err != nil {
+		return nil, err
+	}
+	phone, _, err := s.phoneWithLines(ctx, row)
+	return phone, err
 }
 
-// withLines adds what the phone's document names as further lines: devices of
-// its account. What is none is left out.
-func (s *Store) withLines(ctx context.Context, take func() (*models.Phone, error)) (*models.Phone, error) {
-	phone, err := take()
+// phoneWithLines makes a phone with what its document names as further lines:
+// devices of its account, whose rows it gives, too. What is none is left out.
+func (s *Store) phoneWithLines(ctx context.Context, row phoneRow) (phone *models.Phone, lines []phoneRow, err error) {
+	phone, err = s.phone(row)
 	if err != nil || len(phone.Device.Provision.Lines) == 0 {
-		return phone, err
+		return phone, nil, err
 	}
 	var ids []string
 	for _, line := range phone.Device.Provision.Lines {
 		ids = append(ids, line.DeviceID)
 	}
-	var rows []phoneRow
-	if err := s.db.WithContext(ctx).Raw(phoneQuery+"d.account_id = ? AND d.id IN ?", phone.Account.ID, ids).Scan(&rows).Error; err != nil {
-		return nil, storeErr("lines of a phone", err)
+	if err := s.db.WithContext(ctx).Raw(phoneQuery+"d.account_id = ? AND d.id IN ?", phone.Account.ID, ids).Scan(&lines).Error; err != nil {
+		return nil, nil, storeErr("lines of a phone", err)
 	}
 	devices := map[string]*models.Phone{}
-	for _, row := range rows {
-		if devices[row.Device.ID], err = s.phone(row); err != nil {
-			return nil, err
+	for _, line := range lines {
+		if devices[line.Device.ID], err = s.phone(line); err != nil {
+			return nil, nil, err
 		}
 	}
 	for _, line := range phone.Device.Provision.Lines {
@@ -99,7 +134,7 @@ func (s *Store) withLines(ctx context.Context, take func() (*models.Phone, error
 			phone.Lines = append(phone.Lines, models.Line{Number: line.Number, Phone: device})
 		}
 	}
-	return phone, nil
+	return phone, lines, nil
 }
 
 // PhoneOfDevice finds the phone of a device record, whatever its account.
@@ -108,15 +143,23 @@ func (s *Store) PhoneOfDevice(ctx context.Context, deviceID string) (*models.Pho
 }
 
 func (s *Store) takePhone(ctx context.Context, op, where string, args ...any) (*models.Phone, error) {
+	row, err := s.takePhoneRow(ctx, op, where, args...)
+	if err != nil {
+		return nil, err
+	}
+	return s.phone(row)
+}
+
+func (s *Store) takePhoneRow(ctx context.Context, op, where string, args ...any) (phoneRow, error) {
 	var row phoneRow
 	result := s.db.WithContext(ctx).Raw(phoneQuery+where, args...).Scan(&row)
 	if result.Error != nil {
-		return nil, storeErr(op, result.Error)
+		return row, storeErr(op, result.Error)
 	}
 	if result.RowsAffected == 0 {
-		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
+		return row, fmt.Errorf("%s: %w", op, models.ErrNotFound)
 	}
-	return s.phone(row)
+	return row, nil
 }
 
 func (s *Store) phone(row phoneRow) (*models.Phone, error) {

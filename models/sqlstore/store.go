@@ -49,7 +49,13 @@ type Store struct {
 	phoneRows      *batch[aor, *phoneRow]
 	phoneVersions  *batch[string, phoneVersion] // by the device's id
 
+	accountVersions *batch[string, accountVersion] // by id
+	firmwares       *batch[string, string]         // by the device's id
+	uploadNames     *batch[uploadName, bool]
+
 	phones      *otter.Cache[aor, knownPhone]
+	phonesByMAC *otter.Cache[models.MAC, knownPhone]
+	accounts    *otter.Cache[string, knownAccount] // by the hashes of their path tokens
 	someAddress *otter.Cache[struct{}, bool]
 }
 
@@ -66,11 +72,15 @@ func Open(url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now, phones: newKnownPhones(), someAddress: newSomeAddress()}
+	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
+	s.phones, s.phonesByMAC, s.accounts, s.someAddress = newKnownPhones[aor](), newKnownPhones[models.MAC](), newKnownAccounts(), newSomeAddress()
 	s.notifications = newBatch(maxNotifications, s.saveNotifications)
 	s.bindingChanges = newBatch(maxBatch, s.changeManyDevices)
 	s.phoneRows = newBatch(maxBatch, s.readPhones)
 	s.phoneVersions = newBatch(maxBatch, s.readVersions)
+	s.accountVersions = newBatch(maxBatch, s.readAccountVersions)
+	s.firmwares = newBatch(maxBatch, s.readFirmwares)
+	s.uploadNames = newBatch(maxBatch, s.readUploadNames)
 	if target.dialect == dialectSQLite {
 		if s.writer, err = target.open(1); err != nil {
 			return nil, errors.Join(err, closePool(db))

@@ -1015,7 +1015,7 @@ func TestTokensFetchesNotifications(t *testing.T) {
 			t.Errorf("token: got %+v, %v", got, err)
 		}
 
-		device := models.NewID()
+		device := createDevice(t, s, newAccount(t, s, "acme.example.com").ID, `{"name":"x"}`).ID
 		fetch := func(file string, status int, at time.Time) models.Fetch {
 			return models.Fetch{DeviceID: device, File: file, Method: "GET", Status: status, ETag: "e", Bytes: 5, Source: "192.0.2.1",
 				UserAgent: strings.Repeat("ü", 300), Duration: 1500 * time.Microsecond, At: at}

@@ -75,9 +75,17 @@ func (s *Store) Uploads(ctx context.Context, deviceID string) ([]models.Upload, 
 
 // Upload reads one file of a device.
 func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Upload, error) {
+	const op = "upload"
+	stored, err := s.uploadNames.ask(ctx, uploadName{deviceID, name})
+	if err != nil {
+		return nil, storeErr(op, err)
+	}
+	if !stored {
+		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
+	}
 	var row uploadRow
 	if err := s.db.WithContext(ctx).Where("device_id = ? AND name = ?", deviceID, name).Take(&row).Error; err != nil {
-		return nil, storeErr("upload", err)
+		return nil, storeErr(op, err)
 	}
 	body, err := s.sealer.Open(string(row.Body), uploadPlace(deviceID, name))
 	if err != nil {
@@ -86,6 +94,27 @@ func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Uplo
 	u := upload(row)
 	u.Body = []byte(body.Reveal())
 	return &u, nil
+}
+
+// An uploadName is what a file of a device is found by.
+type uploadName struct{ device, name string }
+
+// readUploadNames tells which of the files there are: most are asked for in vain.
+func (s *Store) readUploadNames(ctx context.Context, names []uploadName) ([]bool, error) {
+	var where []string
+	var args []any
+	for _, n := range names {
+		where = append(where, "device_id = ? AND name = ?")
+		args = append(args, n.device, n.name)
+	}
+	stored := map[uploadName]bool{}
+	err := s.eachRow(ctx, func(scan func(...any) error) error {
+		var n uploadName
+		err := scan(&n.device, &n.name)
+		stored[n] = true
+		return err
+	}, "SELECT device_id, name FROM uploads WHERE "+strings.Join(where, " OR "), args...)
+	return inOrder(names, stored), err
 }
 
 // DeleteUploads removes those files of a device that which chooses, and gives
