@@ -70,7 +70,7 @@ const http1 = "http/1.1"
 type secured struct{ api, phones, phonesOld, sip *tls.Config }
 
 // secure makes the configurations of the TLS listeners. Phones resume sessions at
-// any server that shares the keyset.
+// any server of the database.
 func (s *server) secure() error {
 	s.tls = secured{
 		api:       overTLS(s.apiCerts, http1),

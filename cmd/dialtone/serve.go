@@ -100,11 +100,14 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
+	tickets, err := newTickets(ctx, store, keys)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
 	following, err := followKeys(ctx, store, keys, replicaName(c), log)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	tickets := certs.NewTickets(keys.Derive, time.Now)
 	recorder := phonehttp.NewRecorder(store, log)
 	later := newJobs(log)
 	outlive := []*background{inBackground(ctx, later.run), inBackground(ctx, recorder.Run), inBackground(ctx, following.run)} // the listeners
