@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,10 @@ func restore(cmd *cobra.Command, c Config, file string, force bool) error {
 	}
 	err = sqlstore.Restore(cmd.Context(), file, path, force, func(store *sqlstore.Store) error {
 		store.Use(keys)
-		return store.CheckKeys(cmd.Context())
+		if err := store.CheckKeys(cmd.Context()); err != nil {
+			return err
+		}
+		return checkEveryKey(cmd.Context(), store, keys)
 	})
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("restore: %w: --force replaces it", err)
@@ -74,5 +78,23 @@ func restore(cmd *cobra.Command, c Config, file string, force bool) error {
 		return fmt.Errorf("restore: %w", err)
 	}
 	cmd.PrintErrf("%s restored from %s\n", path, file)
+	return nil
+}
+
+// checkEveryKey reports whether the keyset has the keys of all secrets: a backup
+// that was made while keys were changed needs more than one.
+func checkEveryKey(ctx context.Context, store *sqlstore.Store, keys *keyset.Keyset) error {
+	counts, err := store.Sealed(ctx)
+	if err != nil {
+		return err
+	}
+	for key, count := range counts {
+		if key == 0 {
+			continue // in the clear: see Sealed
+		}
+		if err := keys.Has(key); err != nil {
+			return fmt.Errorf("%d of its secrets: %w", count, err)
+		}
+	}
 	return nil
 }

@@ -76,6 +76,50 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// What would come back in part is refused: a copy of the database alone while its
+// log holds more of it, and a backup that needs a key which was forgotten, though
+// most of it does not, as when it was taken while keys were changed.
+func TestRestoreOfParts(t *testing.T) {
+	dir := t.TempDir()
+	settings := []string{"--db.url", sqliteURL(dir)}
+	database, byHand, backup := filepath.Join(dir, "dialtone.db"), filepath.Join(dir, "by-hand"), filepath.Join(dir, "backup")
+	p := start(t, dir, settings...)
+	newAdmin(t, p, dir, settings...).must(t, http.StatusCreated, "PUT", "devices", yealinkDevice)
+	copyFile(t, database, byHand)
+	copyFile(t, database+"-wal", byHand+"-wal")
+	if code := p.stop(t); code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, p.log)
+	}
+	withOldKey := setDevice(t, database, "")
+	output(t, dir, append([]string{"secrets", "rotate"}, settings...)...)
+	withNewKey := setDevice(t, database, withOldKey)
+	output(t, dir, append([]string{"backup", backup}, settings...)...)
+	setDevice(t, database, withNewKey)
+	output(t, dir, append([]string{"secrets", "forget"}, settings...)...)
+
+	for file, want := range map[string]string{byHand: byHand + "-wal", backup: "does not fit"} {
+		out, err := dialtone(t, dir, append([]string{"restore", "--force", file}, settings...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("restore %s: got %s, %v, want a refusal with %q", file, out, err, want)
+		}
+	}
+}
+
+// setDevice gives the only device another stored document, unless that is "", and
+// tells which it had.
+func setDevice(t *testing.T, database, document string) (before string) {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+database)
+	must(t, err)
+	defer func() { must(t, pool.Close()) }()
+	must(t, pool.QueryRowContext(t.Context(), "SELECT document FROM devices").Scan(&before))
+	if document != "" {
+		_, err = pool.ExecContext(t.Context(), "UPDATE devices SET document = ?", document)
+		must(t, err)
+	}
+	return before
+}
+
 // The commands that docs/security.md gives for MySQL do the same.
 func TestDumpAndRestore(t *testing.T) {
 	dir := t.TempDir()

@@ -41,6 +41,9 @@ func (s *Store) Backup(ctx context.Context, file string) error {
 // replace says so, never while a program has it open; when anything fails it
 // stays as it is.
 func Restore(ctx context.Context, backup, path string, replace bool, check func(*Store) error) error {
+	if err := isWhole(backup); err != nil {
+		return err
+	}
 	tmp, err := emptyBeside(path)
 	if err != nil {
 		return err
@@ -62,6 +65,21 @@ func Restore(ctx context.Context, backup, path string, replace bool, check func(
 		}
 	}
 	return os.Link(tmp, path)
+}
+
+// isWhole refuses a database that a program uses, or a copy of one: what was written
+// last is in its log.
+func isWhole(backup string) error {
+	for _, log := range []string{backup + "-wal", backup + "-journal"} {
+		info, err := os.Stat(log)
+		if err == nil && info.Size() > 0 {
+			return fmt.Errorf("%w: a part of %s is in %s: it is no backup, as dialtone backup makes one", models.ErrInvalid, backup, log)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkBackup looks whether a file is a whole database of this program.
