@@ -17,9 +17,9 @@ run: build ## serve for real, with SQLite in this folder
 demo: build ## the whole story on an empty machine: boot, register, change, check-sync
 	$(GO) run ./cmd/demo -dialtone bin/dialtone
 
-test: ## every test with the race detector, on SQLite and on a real MariaDB
+test: ## every test with the race detector, on SQLite and on a real MariaDB; no secret may be printed
 	scripts/test-deps
-	CGO_ENABLED=1 scripts/with-mariadb $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 scripts/without-secrets scripts/with-mariadb $(GO) test -race -timeout 30m ./...
 
 lint: $(LINT) ## format, vet, linters, direction of imports
 	$(LINT) run ./...

@@ -111,7 +111,14 @@ func (p *process) run(t *testing.T) {
 			p.log.add(lines.Text())
 		}
 	}()
-	t.Cleanup(func() { p.kill(t) })
+	t.Cleanup(func() {
+		p.kill(t)
+		for _, secret := range []string{"s3cret", "secret-", "canary", "/p/"} { // every password of these tests, and provisioning URLs
+			if strings.Contains(p.log.String(), secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+	})
 }
 
 // listener waits for the address that a service logs when it is bound.

@@ -102,24 +102,28 @@ func (e *entry) document(generation int) string {
 		generation, e.mac, e.mac, generation, strings.Repeat("x", generation%5000))
 }
 
-// work writes until the context ends or the server is gone.
+// work writes until the context ends or the server is gone. What was begun by
+// then is waited for: a server goes on with a write whose client has left.
 func (l *ledger) work(ctx context.Context, t *testing.T, a *admin, client int) {
 	t.Helper()
-	for ctx.Err() == nil {
-		var ok bool
-		switch choice := rand.IntN(10); {
-		case choice == 0 && client == 0 && l.count() < maxLedger:
-			ok = l.importFive(ctx, t, a)
-		case choice < 3 && l.count() < maxLedger:
-			ok = l.create(ctx, t, a)
-		case choice < 8:
-			ok = l.change(ctx, t, a)
-		default:
-			ok = l.remove(ctx, t, a)
-		}
-		if !ok {
-			return
-		}
+	for ctx.Err() == nil && l.step(context.WithoutCancel(ctx), t, a, client) {
+	}
+}
+
+// step is one write. False when there was no answer.
+func (l *ledger) step(ctx context.Context, t *testing.T, a *admin, client int) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	switch choice := rand.IntN(10); {
+	case choice == 0 && client == 0 && l.count() < maxLedger:
+		return l.importFive(ctx, t, a)
+	case choice < 3 && l.count() < maxLedger:
+		return l.create(ctx, t, a)
+	case choice < 8:
+		return l.change(ctx, t, a)
+	default:
+		return l.remove(ctx, t, a)
 	}
 }
 
