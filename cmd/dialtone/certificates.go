@@ -1,10 +1,15 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +22,15 @@ func (c Config) checkCertificates() error {
 	if err != nil {
 		return err
 	}
-	if (c.Phones.TLSAddr != "" || c.Phones.TLSOldAddr != "" || c.SIP.TLSAddr != "") && len(phones) == 0 {
-		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr, phones.tls_old_addr and sip.tls_addr")
+	if acme := items(c.Phones.ACMEDomains); len(acme) > 0 {
+		switch {
+		case len(phones) > 0:
+			return errors.New("phones.acme_domains and phones.tls_cert: want one of them")
+		case c.Phones.Addr == "" && c.Phones.TLSAddr == "":
+			return errors.New("phones.acme_domains: needs phones.addr or phones.tls_addr, where the authority asks")
+		}
+	} else if (c.Phones.TLSAddr != "" || c.Phones.TLSOldAddr != "" || c.SIP.TLSAddr != "") && len(phones) == 0 {
+		return errors.New("phones.tls_cert and phones.tls_key: needed by phones.tls_addr, phones.tls_old_addr and sip.tls_addr, unless there is phones.acme_domains")
 	}
 	_, err = pairs("api", c.API.TLSCert, c.API.TLSKey)
 	return err
@@ -49,9 +61,16 @@ func items(setting string) []string {
 	return all
 }
 
+// certificates are those of TLS listeners, kept up to date while Run runs.
+type certificates interface {
+	Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	NotAfter() time.Time // the first end of one
+	Run(context.Context) error
+}
+
 // loadCertificates reads the certificates of one part; nil when it has none.
-func loadCertificates(part, certificates, keys string, log *slog.Logger) (*certs.Files, error) {
-	files, err := pairs(part, certificates, keys)
+func loadCertificates(part, certFiles, keys string, log *slog.Logger) (certificates, error) {
+	files, err := pairs(part, certFiles, keys)
 	if err != nil || len(files) == 0 {
 		return nil, err
 	}
@@ -60,6 +79,35 @@ func loadCertificates(part, certificates, keys string, log *slog.Logger) (*certs
 		return nil, fmt.Errorf("%s.tls_cert and %s.tls_key: %w", part, part, err)
 	}
 	return loaded, nil
+}
+
+// loadPhoneCertificates are those of files, or those that an authority issues.
+func loadPhoneCertificates(c Config, log *slog.Logger) (certificates, *certs.Managed, error) {
+	domains := items(c.Phones.ACMEDomains)
+	if len(domains) == 0 {
+		files, err := loadCertificates("phones", c.Phones.TLSCert, c.Phones.TLSKey, log)
+		return files, nil, err
+	}
+	acme := certs.NewManaged(certs.ACME{
+		Domains: domains, Email: c.Phones.ACMEEmail, CA: c.Phones.ACMECA, Dir: cmp.Or(c.Phones.ACMEDir, besideDatabase(c, "acme")),
+		HTTPPort: port(c.Phones.Addr), TLSPort: port(c.Phones.TLSAddr),
+	}, log)
+	return acme, acme, nil
+}
+
+// port is that of an address; 0 = none.
+func port(addr string) int {
+	_, text, _ := net.SplitHostPort(addr)
+	number, _ := strconv.Atoi(text)
+	return number
+}
+
+// withACME lets an authority ask whose the names of the certificates are.
+func (s *server) withACME(phones http.Handler) http.Handler {
+	if s.acme == nil {
+		return phones
+	}
+	return s.acme.Handler(phones)
 }
 
 // http1 is HTTP/1.1, as TLS names it. No phone speaks HTTP/2.
@@ -72,9 +120,13 @@ type secured struct{ api, phones, phonesOld, sip *tls.Config }
 // secure makes the configurations of the TLS listeners. Phones resume sessions at
 // any server of the database.
 func (s *server) secure() error {
+	phoneProtocols := []string{http1}
+	if s.acme != nil {
+		phoneProtocols = append(phoneProtocols, certs.ACMEProtocol)
+	}
 	s.tls = secured{
 		api:       overTLS(s.apiCerts, http1),
-		phones:    s.forPhones(overTLS(s.phoneCerts, http1)),
+		phones:    s.forPhones(overTLS(s.phoneCerts, phoneProtocols...)),
 		phonesOld: s.forPhones(forOldPhones(overTLS(s.phoneCerts, http1))),
 		sip:       overTLS(s.phoneCerts),
 	}
@@ -91,11 +143,11 @@ func (s *server) secure() error {
 
 // overTLS is the configuration of a listener with these certificates, for these
 // protocols if any are named; nil when there are no certificates.
-func overTLS(certificates *certs.Files, protocols ...string) *tls.Config {
-	if certificates == nil {
+func overTLS(c certificates, protocols ...string) *tls.Config {
+	if c == nil {
 		return nil
 	}
-	return &tls.Config{GetCertificate: certificates.Certificate, MinVersion: tls.VersionTLS12, NextProtos: protocols}
+	return &tls.Config{GetCertificate: c.Certificate, MinVersion: tls.VersionTLS12, NextProtos: protocols}
 }
 
 // forOldPhones takes phones that know no TLS 1.2, and the ciphers of their time

@@ -58,6 +58,11 @@ type Config struct {
 
 		TLSOldAddr string `koanf:"tls_old_addr"`
 
+		ACMEDomains string `koanf:"acme_domains"`
+		ACMEEmail   string `koanf:"acme_email"`
+		ACMECA      string `koanf:"acme_ca"`
+		ACMEDir     string `koanf:"acme_dir"`
+
 		StaleFor   string `koanf:"stale_for"`
 		CacheBytes int64  `koanf:"cache_bytes"`
 		Decoys     string `koanf:"decoys"`
@@ -138,6 +143,10 @@ var settings = []setting{
 	{"phones.tls_old_addr", "", "HTTPS for old phones, with TLS 1.0 and weak ciphers; empty = off"},
 	{"phones.tls_cert", "", "certificate chains (PEM files, comma-separated: ECDSA and RSA) of phones.tls_addr and sip.tls_addr"},
 	{"phones.tls_key", "", "their private keys (PEM files), in the same order"},
+	{"phones.acme_domains", "", "names (comma-separated) for which certificates are obtained by ACME, in place of phones.tls_cert; you accept the authority's terms; empty = off"},
+	{"phones.acme_email", "", "address that the authority may write to"},
+	{"phones.acme_ca", "", "directory of the authority (URL); empty = Let's Encrypt"},
+	{"phones.acme_dir", "", "folder of these certificates and keys, shared by all servers; empty = beside the database"},
 	{"phones.url", "", "base URL written into configurations; empty = derived from the listener"},
 	{"phones.max_connections", "20000", "HTTP and HTTPS connections of phones at once"},
 	{"phones.trusted_proxies", "", "networks (CIDR, comma-separated) of reverse proxies whose X-Forwarded-For or Forwarded, and X-Forwarded-Proto, are believed; empty = nobody's"},

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"dialtone/internal/certs"
 	"dialtone/models/sqlstore"
 	"dialtone/provisioner/phonehttp"
 )
@@ -118,7 +117,7 @@ func (m *metrics) watch(s *server) error {
 	m.make.NewCounterFunc(prometheus.CounterOpts{
 		Name: "dialtone_phone_records_dropped_total", Help: "Requests of phones that no record was made of: the database was too slow.",
 	}, func() float64 { return float64(s.recorder.Dropped()) })
-	for service, files := range map[string]*certs.Files{"phones": s.phoneCerts, "api": s.apiCerts} {
+	for service, files := range map[string]certificates{"phones": s.phoneCerts, "api": s.apiCerts} {
 		if files != nil {
 			m.make.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "dialtone_certificate_not_after_seconds", Help: "When the first of the certificates expires, as Unix time.",

@@ -77,7 +77,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 		return fmt.Errorf("assets.dir: %w", err)
 	}
 	defer func() { _ = assets.Close() }()
-	phoneCerts, err := loadCertificates("phones", c.Phones.TLSCert, c.Phones.TLSKey, log)
+	phoneCerts, acme, err := loadPhoneCertificates(c, log)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	s := &server{
 		Config: c, log: log, store: store, nonceKey: []byte(nonceKey.Reveal()), catalog: catalog, assets: assets, recorder: recorder, later: later, mails: mails,
-		metrics: newMetrics(), phoneCerts: phoneCerts, apiCerts: apiCerts, clientCAs: clientCAs, tickets: tickets,
+		metrics: newMetrics(), phoneCerts: phoneCerts, acme: acme, apiCerts: apiCerts, clientCAs: clientCAs, tickets: tickets,
 	}
 	err = s.run(ctx)
 	for _, b := range outlive {
@@ -135,8 +135,9 @@ type server struct {
 	catalog  *provisioner.Catalog
 	assets   *phonehttp.Assets // nil = none
 
-	phoneCerts *certs.Files         // of HTTPS and SIP; nil = none
-	apiCerts   *certs.Files         // nil = none
+	phoneCerts certificates         // of HTTPS and SIP; nil = none
+	acme       *certs.Managed       // phoneCerts, when an authority issues them; else nil
+	apiCerts   certificates         // nil = none
 	clientCAs  *phonehttp.ClientCAs // nil = none
 	tickets    *certs.Tickets
 	tls        secured
@@ -170,7 +171,7 @@ func (s *server) run(ctx context.Context) error {
 	g.Go(func() error { return s.sip.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, s.web.api, s.web.apiConnections, s.admin, maxAPIHeader, s.log) })
 	g.Go(func() error {
-		return serveHTTP(ctx, s.web.phones, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
+		return serveHTTP(ctx, s.web.phones, s.web.phoneConnections, s.withACME(s.phones), maxFileHeader, s.log)
 	})
 	g.Go(func() error {
 		return serveHTTP(ctx, s.web.phonesTLS, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
@@ -183,9 +184,9 @@ func (s *server) run(ctx context.Context) error {
 		return serveHTTP(ctx, s.web.phonesTLSOld, s.web.phoneConnections, s.phones, maxFileHeader, s.log)
 	})
 	g.Go(func() error { return s.tickets.Run(ctx, s.log) })
-	for _, certificates := range []*certs.Files{s.phoneCerts, s.apiCerts} {
-		if certificates != nil {
-			g.Go(func() error { return certificates.Run(ctx) })
+	for _, c := range []certificates{s.phoneCerts, s.apiCerts} {
+		if c != nil {
+			g.Go(func() error { return c.Run(ctx) })
 		}
 	}
 	if s.clientCAs != nil {

@@ -92,9 +92,13 @@ func createKeyset(ctx context.Context, store *sqlstore.Store, path string, log *
 }
 
 // keysetPath is secrets.keyset, or a file beside the database.
-func keysetPath(c Config) string {
+func keysetPath(c Config) string { return cmp.Or(c.Secrets.Keyset, besideDatabase(c, "keyset")) }
+
+// besideDatabase is the path of a file or folder beside an SQLite database, or
+// else in the working folder.
+func besideDatabase(c Config, ending string) string {
 	if path, ok := sqlstore.SQLitePath(c.DB.URL); ok {
-		return cmp.Or(c.Secrets.Keyset, path+".keyset")
+		return path + "." + ending
 	}
-	return cmp.Or(c.Secrets.Keyset, "dialtone.keyset")
+	return "dialtone." + ending
 }
