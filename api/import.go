@@ -85,7 +85,7 @@ func (rs rules) newImporter(actor, account *models.Account, file io.Reader) *imp
 	known := func(path string) bool {
 		return slices.Contains([]string{"id", "sync", "reboot"}, path) || rs.schemas["devices"].names(path)
 	}
-	return &importer{rules: rs, actor: actor, account: account, table: openCSV(file, known), seen: newSeenValues()}
+	return &importer{rules: rs, actor: actor, account: account, table: openCSV(file, known), seen: newSeenValues(maxSeenValues)}
 }
 
 // importFile stores the devices of a file in an account, as ImportDevices does.
@@ -248,13 +248,14 @@ func uniqueTexts(id string, unique models.Document) map[string]string {
 type seenValues struct {
 	seed  maphash.Seed
 	lines map[uint64]uint32
+	most  int
 }
 
 // maxSeenValues bounds the memory of a large file: about 100 MB.
 const maxSeenValues = 4_000_000
 
-func newSeenValues() *seenValues {
-	return &seenValues{maphash.MakeSeed(), map[uint64]uint32{}}
+func newSeenValues(most int) *seenValues {
+	return &seenValues{maphash.MakeSeed(), map[uint64]uint32{}, most}
 }
 
 func (s *seenValues) key(field, value string) uint64 {
@@ -279,7 +280,7 @@ func (s *seenValues) add(values map[string]string, line int) {
 	}
 }
 
-func (s *seenValues) full() bool { return len(s.lines) >= maxSeenValues }
+func (s *seenValues) full() bool { return len(s.lines) >= s.most }
 
 func (i *importer) report(line int, wrong problems) {
 	for _, field := range slices.Sorted(maps.Keys(wrong)) {

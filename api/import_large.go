@@ -153,6 +153,9 @@ func (l *LargeImport) pass(ctx context.Context, step string, result *LargeResult
 	}
 	i := rules.newImporter(l.Account, l.Account, l.File)
 	result.Columns = i.table.columns
+	if step == StepStore && !l.Options.Partial {
+		i.seen = newSeenValues(0) // they were compared when they were checked
+	}
 	parts := make(chan *importedPart, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	behind := result.Before.Line

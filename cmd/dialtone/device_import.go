@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,10 @@ import (
 
 // maxPipedBytes bounds what is read of what is no file; the API has a lower limit.
 const maxPipedBytes = 16 << 20
+
+// importGC has memory collected less often while a large file is stored: a quarter of
+// the work would go there, for a heap that is small.
+const importGC = 300
 
 func newDeviceImportCommand() *cobra.Command {
 	var account string
@@ -166,6 +171,7 @@ func importLarge(cmd *cobra.Command, store *sqlstore.Store, account *models.Acco
 	if at.Line > 0 && !at.Finished {
 		cmd.PrintErrf("going on behind line %d: %d devices of this file were stored before\n", at.Line, at.Stored)
 	}
+	debug.SetGCPercent(importGC)
 	show := newProgress(cmd)
 	large := api.LargeImport{
 		Store: store, Account: account, File: file, Survey: survey, Options: opts,
