@@ -297,10 +297,12 @@ type load struct {
 	seconds  float64 // p50
 }
 
-// asking is a wrk script: files of phones, at random.
+// asking is a wrk script: files of phones, at random, by who tells its firmware as
+// phones do.
 const asking = `
 local phones, folder = %d, "%s"
 math.randomseed(os.time())
+wrk.headers["User-Agent"] = "Yealink SIP-T46U 108.86.0.20 00:15:65:00:00:00"
 request = function() return wrk.format("GET", folder .. string.format("001565%%06x.cfg", math.random(0, phones - 1))) end
 `
 

@@ -45,6 +45,12 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// Two servers on one SQLite file: neither gives out what the other has replaced.
+func TestReplicasOfOneFile(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "dialtone.db")
+	newReplicas(t, []string{url, url}).freshEverywhere(t, 20)
+}
+
 // Three servers, each with its own node of a Galera cluster: whichever server
 // or node is killed, the same holds, and a server without its node says that it
 // is not ready. With the majority of nodes gone phones have their last good files.
