@@ -277,10 +277,19 @@ func setAt(doc map[string]any, location []string, v any) {
 	}
 }
 
+// shown is a value as an error may tell it: secrets are masked.
+func shown(path string, v any) any {
+	name := "value"
+	if models.IsSecretPath(path) {
+		name = "secret"
+	}
+	return models.Document{name: v}.Masked()[name]
+}
+
 // report adds a failure under Kazoo's code for it.
 func (p problems) report(doc map[string]any, failure *jsonschema.ValidationError) {
 	path := fieldPath(failure.InstanceLocation)
-	value := valueAt(doc, failure.InstanceLocation)
+	value := shown(path, valueAt(doc, failure.InstanceLocation))
 	both := func(target any) detail { return detail{"target": target, "value": value, "cause": value} }
 	switch k := failure.ErrorKind.(type) {
 	case *kind.Required:
@@ -290,7 +299,7 @@ func (p problems) report(doc map[string]any, failure *jsonschema.ValidationError
 	case *kind.AdditionalProperties:
 		for _, name := range k.Properties {
 			location := append(slices.Clone(failure.InstanceLocation), name)
-			p.add(fieldPath(location), "additionalProperties", "no such field", detail{"value": valueAt(doc, location)})
+			p.add(fieldPath(location), "additionalProperties", "no such field", detail{"value": shown(fieldPath(location), valueAt(doc, location))})
 		}
 	case *kind.Not:
 		p.add(path, "additionalProperties", "no such field", detail{"value": value})

@@ -29,6 +29,11 @@ func TestBackupAndRestore(t *testing.T) {
 	if info, err := os.Stat(backup); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("backup: mode %v, %v, want 0600", info.Mode(), err)
 	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if info, err := os.Stat(database + suffix); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("database%s: mode %v, %v, want 0600", suffix, info.Mode(), err)
+		}
+	}
 	want := tables(t, "sqlite", "file:"+backup+"?immutable=1")
 	refused := func(want string, args ...string) {
 		t.Helper()

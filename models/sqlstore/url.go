@@ -7,9 +7,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -86,11 +89,27 @@ func (t target) pool() (*sql.DB, error) {
 		pool.SetConnMaxLifetime(5 * time.Minute)
 		return pool, nil
 	}
+	if err := createPrivate(t.path); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
 	pool, err := sql.Open("sqlite", sqliteDSN(t.path))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", t.path, err)
 	}
 	return pool, nil
+}
+
+// createPrivate makes an empty file that nobody else may read, where there is
+// none; SQLite gives the files beside it the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil // it is there, for reading
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // fresh makes connections that read what was committed before, on any node: a
