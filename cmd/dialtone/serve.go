@@ -436,8 +436,9 @@ func serveHTTP(ctx context.Context, l net.Listener, connections *limit.Connectio
 	server := &http.Server{
 		Protocols:         &protocols,
 		ConnState:         connections.State,
+		ConnContext:       connections.Context,
 		BaseContext:       func(net.Listener) context.Context { return work },
-		Handler:           handler,
+		Handler:           connections.Handler(handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,

@@ -43,7 +43,8 @@ type connection struct {
 	turn   uint64 // since when it is or is not
 }
 
-// Listener is a TCP listener within the bound. Its server has to call State.
+// Listener is a TCP listener within the bound. Its server has to call State and Context,
+// and its requests have to come through Handler.
 func (c *Connections) Listener(l net.Listener) net.Listener { return &boundListener{l, c} }
 
 type boundListener struct {
@@ -134,17 +135,47 @@ func (conn *connection) Close() error {
 	return conn.TCPConn.Close()
 }
 
+// connectionKey is where the context of a request has its connection.
+type connectionKey struct{}
+
+// Context is a http.Server's ConnContext: it lets Handler find the connection.
+func (c *Connections) Context(ctx context.Context, conn net.Conn) context.Context {
+	if own := bounded(conn); own != nil {
+		return context.WithValue(ctx, connectionKey{}, own)
+	}
+	return ctx
+}
+
+// Handler tells of connections whose request is answered: the server waits for what
+// is missing of its body, but others need not.
+func (c *Connections) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if own, is := r.Context().Value(connectionKey{}).(*connection); is && r.ContentLength != 0 {
+			defer c.set(own, false)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // State is a http.Server's ConnState: it tells which connections are busy.
 func (c *Connections) State(conn net.Conn, state http.ConnState) {
+	if own := bounded(conn); own != nil {
+		c.set(own, state == http.StateActive)
+	}
+}
+
+// bounded is a listener's connection, perhaps within TLS; nil for another one.
+func bounded(conn net.Conn) *connection {
 	if secure, is := conn.(interface{ NetConn() net.Conn }); is {
 		conn = secure.NetConn()
 	}
-	own, is := conn.(*connection)
-	if !is {
-		return
-	}
+	own, _ := conn.(*connection)
+	return own
+}
+
+func (c *Connections) set(conn *connection, busy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn++
-	own.busy, own.turn = state == http.StateActive, c.turn
+	conn.busy, conn.turn = busy, c.turn
 }

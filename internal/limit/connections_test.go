@@ -68,6 +68,7 @@ func TestConnections(t *testing.T) {
 	}))
 	bound := limit.NewConnections(4, 2, []netip.Prefix{netip.MustParsePrefix("127.0.1.0/24")}, slog.New(slog.DiscardHandler))
 	server.Listener = bound.Listener(server.Listener)
+	server.Config.Handler, server.Config.ConnContext = bound.Handler(server.Config.Handler), bound.Context
 	idles := make(chan bool, 100)
 	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
 		bound.State(conn, state)
@@ -111,5 +112,33 @@ func TestConnections(t *testing.T) {
 	release <- true
 	if !busy.answered() || !third.answered() {
 		t.Error("a busy connection was closed")
+	}
+}
+
+// Whoever announces a body and does not send it is not busy once the request is
+// answered: neither one in the same office nor many elsewhere keep phones out by that.
+func TestMissingBodiesMakeRoom(t *testing.T) {
+	handled := make(chan bool, 10)
+	bound := limit.NewConnections(4, 2, nil, slog.New(slog.DiscardHandler))
+	bounded := bound.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bounded.ServeHTTP(w, r)
+		handled <- true
+	}))
+	server.Listener = bound.Listener(server.Listener)
+	server.Config.ConnContext, server.Config.ConnState = bound.Context, bound.State
+	server.Start()
+	t.Cleanup(server.Close) // after the visitors have gone
+	for _, from := range []string{"127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"} {
+		v := visit(t, from, server.Listener.Addr().String(), nil)
+		_, _ = io.WriteString(v, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+		<-handled
+	}
+	for _, from := range []string{"127.0.0.2", "127.0.0.4"} {
+		phone := visit(t, from, server.Listener.Addr().String(), nil)
+		phone.ask("/")
+		if !phone.answered() {
+			t.Errorf("a phone at %s is refused", from)
+		}
 	}
 }
