@@ -90,7 +90,7 @@ func (t target) pool() (*sql.DB, error) {
 		return pool, nil
 	}
 	if err := createPrivate(t.path); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, fmt.Errorf("database: %w: %w", models.ErrUnavailable, err)
 	}
 	pool, err := sql.Open("sqlite", sqliteDSN(t.path))
 	if err != nil {
