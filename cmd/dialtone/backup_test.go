@@ -20,6 +20,7 @@ import (
 // A backup of a database that is served and written to is whole, and comes back
 // row by row; nothing that is in use, or there, is overwritten by mistake.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	settings := []string{"--db.url", sqliteURL(dir)}
 	p := start(t, dir, settings...)
@@ -127,6 +128,7 @@ func setDevice(t *testing.T, database, document string) (before string) {
 
 // The commands that docs/security.md gives for MySQL do the same.
 func TestDumpAndRestore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	from, to := sqlstoretest.MySQLDatabase(t), sqlstoretest.MySQLDatabase(t)
 	settings := func(url string) []string {

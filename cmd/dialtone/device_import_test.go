@@ -21,6 +21,7 @@ import (
 // A large file is killed, and stopped, in the middle: the same command stores what
 // is left, and nothing twice.
 func TestImportGoesOnAfterKill(t *testing.T) {
+	t.Parallel()
 	const rows = 16_000
 	var file bytes.Buffer
 	file.WriteString("name,mac,sip.username,sip.password\n")

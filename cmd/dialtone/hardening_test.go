@@ -38,6 +38,7 @@ func ended(t *testing.T, what string, conn net.Conn) {
 
 // Who sends slowly loses the connection, and nobody else waits for that.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key := selfSigned(t, dir)
 	p := start(t, dir, "--db.url", sqliteURL(dir), "--phones.tls_addr", "127.0.0.1:0", "--phones.tls_cert", cert, "--phones.tls_key", key)

@@ -20,6 +20,7 @@ import (
 // command is killed again and again: nothing is lost, no phone goes without its
 // file, and in the end nothing needs the old key.
 func TestSecretsRotate(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		dir := t.TempDir()
 		keyset := filepath.Join(dir, "keyset")
@@ -183,6 +184,7 @@ func copyFile(t *testing.T, from, to string) {
 // Without its keyset, or with a wrong one, a database with secrets is left alone
 // by every command, and no keyset is made.
 func TestKeysetRefusals(t *testing.T) {
+	t.Parallel()
 	for name, url := range map[string]func(*testing.T) string{
 		"sqlite": func(t *testing.T) string { return sqliteURL(t.TempDir()) },
 		"mysql":  func(t *testing.T) string { return sqlstoretest.MySQLDatabase(t) },

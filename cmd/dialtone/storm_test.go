@@ -45,6 +45,7 @@ func TestStorm(t *testing.T) {
 
 // A storm spares other machines, and what it is told wrong it says.
 func TestStormIsBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, test := range []struct{ name, url, flag, want string }{
 		{"another machine", "http://192.0.2.1:8080/p/x/", "", "--url: 192.0.2.1: not on this machine: give --yes"},
