@@ -5,6 +5,7 @@ VULN_VERSION  := v1.9.0
 LINT          := bin/golangci-lint-$(LINT_VERSION)
 FUZZ_TIME     ?= 20s
 comma         := ,
+BENCH_PHONE   := -brand yealink -family t4x -model t46u -agent 'Yealink SIP-T46U 108.86.0.20 00:15:65:00:00:00'
 
 .PHONY: build run demo test lint vuln sync-fleet bench bench-http torture fuzz golden cover clean
 
@@ -40,7 +41,7 @@ bench: bench-http ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 
 
 bench-http: build ## phones' files beside nginx, and a storm of phones; writes the table of docs/performance.md
 	scripts/test-deps bench
-	scripts/with-mariadb $(GO) run ./cmd/bench -dialtone bin/dialtone -write docs/performance.md $(if $(BENCH_LARGE),-sizes 1000$(comma)100000$(comma)1000000)
+	scripts/with-mariadb $(GO) run ./cmd/bench -dialtone bin/dialtone $(BENCH_PHONE) -write docs/performance.md $(if $(BENCH_LARGE),-sizes 1000$(comma)100000$(comma)1000000)
 
 torture: ## hundreds of kill -9, a Galera cluster of three nodes; RFC 4475's messages, 100,000 malformed or half-open SIP requests, 200,000 fetches
 	scripts/test-deps galera

@@ -81,8 +81,7 @@ const smallest = "1048576"
 func (l *lab) close() error {
 	for _, s := range l.servers {
 		if s.cmd.ProcessState == nil {
-			_ = s.cmd.Process.Kill()
-			_ = s.cmd.Wait()
+			_ = s.stop() // not killed: nginx's workers would stay
 		}
 	}
 	return os.RemoveAll(l.folder)
@@ -162,7 +161,7 @@ func (l *lab) importPhones(ctx context.Context, phones int, settings []string) e
 		var csv strings.Builder
 		csv.WriteString("name,mac,username,password,brand,family,model\n")
 		for n := first; n < min(phones, first+maxRows); n++ {
-			fmt.Fprintf(&csv, "Phone %d,%s,user%d,secret-%d,yealink,t4x,t46u\n", n, macOf(n), n, n)
+			fmt.Fprintf(&csv, "Phone %d,%s,user%d,secret-%d,%s,%s,%s\n", n, macOf(n), n, n, l.brand, l.family, l.model)
 		}
 		if err := os.WriteFile(l.path("devices.csv"), []byte(csv.String()), 0o600); err != nil {
 			return err
@@ -193,7 +192,7 @@ func (l *lab) command(ctx context.Context, into any, args ...string) error {
 // bootAll has `dialtone phone` boot all phones.
 func (l *lab) bootAll(ctx context.Context) (map[string]string, error) {
 	var figures map[string]string
-	return figures, l.command(ctx, &figures, "phone", "--storm", "--brand", "yealink", "--model", "t46u", "--mac", macOf(0),
+	return figures, l.command(ctx, &figures, "phone", "--storm", "--brand", l.brand, "--model", l.model, "--mac", macOf(0),
 		"--count", strconv.Itoa(l.phones), "--url", l.sqlite.tlsURL, "--ca", l.path("cert.pem"), "--output", "json")
 }
 
@@ -205,6 +204,7 @@ func (l *lab) fleet(ctx context.Context, phones int) (*server, error) {
 // start runs a server and waits until it gives out a file.
 func (l *lab) start(ctx context.Context, s *server, file, program string, args ...string) error {
 	s.cmd = exec.CommandContext(ctx, program, args...) //nolint:gosec // one of the programs that are compared
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	var log strings.Builder
 	s.cmd.Stderr = &log
 	if err := s.cmd.Start(); err != nil {
@@ -302,7 +302,7 @@ type load struct {
 const asking = `
 local phones, folder = %d, "%s"
 math.randomseed(os.time())
-wrk.headers["User-Agent"] = "Yealink SIP-T46U 108.86.0.20 00:15:65:00:00:00"
+wrk.headers["User-Agent"] = "%s"
 request = function() return wrk.format("GET", folder .. string.format("001565%%06x.cfg", math.random(0, phones - 1))) end
 `
 
@@ -317,7 +317,7 @@ func (l *lab) wrk(ctx context.Context, url string, phones, connections int, reco
 	scheme, rest, _ := strings.Cut(url, "://")
 	host, folder, _ := strings.Cut(rest, "/")
 	script := l.path("ask.lua")
-	if err := os.WriteFile(script, fmt.Appendf(nil, asking, phones, "/"+folder), 0o600); err != nil {
+	if err := os.WriteFile(script, fmt.Appendf(nil, asking, phones, "/"+folder, l.agent), 0o600); err != nil {
 		return load{}, err
 	}
 	args := []string{"-t", "1", "-c", strconv.Itoa(connections), "-d", fmt.Sprintf("%.0fs", l.round.Seconds()), "--latency", "-s", script}

@@ -28,10 +28,17 @@ func main() {
 	flag.DurationVar(&o.round, "round", 5*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each server, in turns")
 	flag.IntVar(&o.phones, "phones", 20_000, "phones of the storm, and of files that are asked for once")
+	flag.StringVar(&o.brand, "brand", "", "brand of the phones, whose settings are in <mac>.cfg")
+	flag.StringVar(&o.family, "family", "", "family of that brand")
+	flag.StringVar(&o.model, "model", "", "model of that family")
+	flag.StringVar(&o.agent, "agent", "", "User-Agent of its firmware")
 	flag.StringVar(&sizes, "sizes", "1000,100000", "numbers of devices whose latency is compared with the first")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.setSizes(sizes)
+	if err == nil && (o.brand == "" || o.family == "" || o.model == "") {
+		err = errors.New("-brand, -family and -model say which phones: see `make bench-http`")
+	}
 	if err == nil {
 		err = run(ctx, o, os.Stdout)
 	}
@@ -44,10 +51,11 @@ func main() {
 
 // options are what is measured, and how long.
 type options struct {
-	program, page  string
-	round          time.Duration
-	rounds, phones int
-	sizes          []int
+	brand, family, model, agent string
+	program, page               string
+	round                       time.Duration
+	rounds, phones              int
+	sizes                       []int
 }
 
 func (o *options) setSizes(list string) error {
