@@ -21,12 +21,12 @@ import (
 // its files over a new connection of its own and registers. It is switched off
 // then, without a word: its registration stays until it expires.
 type Storm struct {
-	Options             // of the first phone; SIPListen, Once and Out are not used
-	Count   int         // phones, with consecutive MACs
-	AtOnce  int         // that boot at a time
-	Anyone  bool        // also servers that are not on this machine
-	TLS     *tls.Config // nil: the system's authorities
-	Booted  func()      // called after each phone; nil: nobody is told
+	Options                  // of the first phone; SIPListen, Once and Out are not used
+	Count   int              // phones, with consecutive MACs
+	AtOnce  int              // that boot at a time
+	Anyone  bool             // also servers that are not on this machine
+	TLS     *tls.Config      // nil: the system's authorities
+	Booted  func(phones int) // called after each phone, one at a time, with how many there were; nil: nobody is told
 }
 
 // A StormReport tells how a storm went.
@@ -70,7 +70,7 @@ func (s Storm) Check(ctx context.Context) error {
 // Run boots all phones, until ctx ends. What phones failed by is in the report.
 func (s Storm) Run(ctx context.Context) StormReport {
 	s.TLS = asPhonesDo(s.TLS)
-	t := &tally{report: StormReport{Answers: map[int]int{}, Failures: map[string]int{}}}
+	t := &tally{booted: s.Booted, report: StormReport{Answers: map[int]int{}, Failures: map[string]int{}}}
 	began := time.Now()
 	s.bootAll(ctx, t)
 	report := t.end()
@@ -86,9 +86,6 @@ func (s Storm) bootAll(ctx context.Context, t *tally) {
 		workers.Go(func() {
 			for mac := range macs {
 				t.phone(mac, s.boot(ctx, mac, t))
-				if s.Booted != nil {
-					s.Booted()
-				}
 			}
 		})
 	}
@@ -192,6 +189,7 @@ func isHere(address string) bool {
 
 // A tally collects what phones that boot at the same time do.
 type tally struct {
+	booted func(phones int) // Storm.Booted
 	mu     sync.Mutex
 	report StormReport
 
@@ -219,6 +217,9 @@ func (t *tally) phone(mac models.MAC, err error) {
 	if err != nil {
 		t.report.Failed++
 		t.report.Failures[alike(mac, err)]++
+	}
+	if t.booted != nil {
+		t.booted(t.report.Phones)
 	}
 }
 

@@ -152,25 +152,17 @@ func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 func fileOf(phone int) string { return macOf(phone) + ".cfg" }
 func macOf(phone int) string  { return fmt.Sprintf("001565%06x", phone) }
 
-// maxRows of one imported file.
-const maxRows = 5000
-
-// importPhones stores devices, in several files where one has no room.
+// importPhones stores devices.
 func (l *lab) importPhones(ctx context.Context, phones int, settings []string) error {
-	for first := 0; first < phones; first += maxRows {
-		var csv strings.Builder
-		csv.WriteString("name,mac,username,password,brand,family,model\n")
-		for n := first; n < min(phones, first+maxRows); n++ {
-			fmt.Fprintf(&csv, "Phone %d,%s,user%d,secret-%d,%s,%s,%s\n", n, macOf(n), n, n, l.brand, l.family, l.model)
-		}
-		if err := os.WriteFile(l.path("devices.csv"), []byte(csv.String()), 0o600); err != nil {
-			return err
-		}
-		if err := l.command(ctx, nil, append([]string{"device", "import", l.path("devices.csv")}, settings...)...); err != nil {
-			return err
-		}
+	var csv strings.Builder
+	csv.WriteString("name,mac,username,password,brand,family,model\n")
+	for n := range phones {
+		fmt.Fprintf(&csv, "Phone %d,%s,user%d,secret-%d,%s,%s,%s\n", n, macOf(n), n, n, l.brand, l.family, l.model)
 	}
-	return nil
+	if err := os.WriteFile(l.path("devices.csv"), []byte(csv.String()), 0o600); err != nil {
+		return err
+	}
+	return l.command(ctx, nil, append([]string{"device", "import", l.path("devices.csv")}, settings...)...)
 }
 
 // command runs Dialtone to its end and reads the JSON that it prints, unless

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"dialtone/phonesim"
@@ -38,10 +36,10 @@ func (f *phoneFlags) storm(ctx context.Context) (phonesim.Storm, error) {
 
 // runStorm has all phones boot once and prints how that went.
 func runStorm(cmd *cobra.Command, s phonesim.Storm) error {
-	bar := newStormBar(cmd, s.Count)
-	s.Booted = func() { _ = bar.Add(1) } // a terminal that is gone
+	shown := newProgress(cmd)
+	s.Booted = func(phones int) { shown.update(fmt.Sprintf("%d of %d phones", phones, s.Count), phones, s.Count) }
 	report := s.Run(cmd.Context())
-	_ = bar.Exit()
+	shown.end()
 	if err := printStorm(cmd, report); err != nil {
 		return err
 	}
@@ -49,15 +47,6 @@ func runStorm(cmd *cobra.Command, s phonesim.Storm) error {
 		return outcome{exitFailed, fmt.Sprintf("%d of %d phones did not come up", bad, s.Count)}
 	}
 	return nil
-}
-
-// newStormBar counts phones on a terminal; elsewhere it shows nothing.
-func newStormBar(cmd *cobra.Command, phones int) *progressbar.ProgressBar {
-	if f, isFile := cmd.ErrOrStderr().(*os.File); isFile && isatty.IsTerminal(f.Fd()) {
-		return progressbar.NewOptions(phones, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("phones"), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
-	}
-	return progressbar.DefaultSilent(int64(phones))
 }
 
 // trusting is a TLS configuration that takes the authorities in a PEM file; nil
