@@ -110,8 +110,8 @@ func (s *server) withACME(phones http.Handler) http.Handler {
 	return s.acme.Handler(phones)
 }
 
-// http1 is HTTP/1.1, as TLS names it. No phone speaks HTTP/2.
-const http1 = "http/1.1"
+// The protocols of HTTP, as TLS names them.
+const overHTTP1, overHTTP2 = "http/1.1", "h2"
 
 // secured are the configurations of the TLS listeners; nil for those that have no
 // certificates.
@@ -120,14 +120,14 @@ type secured struct{ api, phones, phonesOld, sip *tls.Config }
 // secure makes the configurations of the TLS listeners. Phones resume sessions at
 // any server of the database.
 func (s *server) secure() error {
-	phoneProtocols := []string{http1}
+	phoneProtocols := []string{overHTTP2, overHTTP1}
 	if s.acme != nil {
 		phoneProtocols = append(phoneProtocols, certs.ACMEProtocol)
 	}
 	s.tls = secured{
-		api:       overTLS(s.apiCerts, http1),
+		api:       overTLS(s.apiCerts, overHTTP2, overHTTP1),
 		phones:    s.forPhones(overTLS(s.phoneCerts, phoneProtocols...)),
-		phonesOld: s.forPhones(forOldPhones(overTLS(s.phoneCerts, http1))),
+		phonesOld: s.forPhones(forOldPhones(overTLS(s.phoneCerts, overHTTP1))),
 		sip:       overTLS(s.phoneCerts),
 	}
 	for service, config := range map[string]*tls.Config{"phones": s.tls.phones, "old phones": s.tls.phonesOld, "sip": s.tls.sip} {

@@ -228,52 +228,6 @@ func TestClientCertificatesWithCurl(t *testing.T) {
 	}
 }
 
-// No phone speaks HTTP/2, and nobody is offered it: what is abused in it cannot
-// be abused here.
-func TestNoHTTP2(t *testing.T) {
-	dir := t.TempDir()
-	cert, key := selfSigned(t, dir)
-	p := start(t, dir, "--db.url", sqliteURL(dir), "--phones.tls_addr", "127.0.0.1:0", "--phones.tls_cert", cert, "--phones.tls_key", key,
-		"--api.tls_cert", cert, "--api.tls_key", key)
-	_, api, _ := strings.Cut(p.api, "//")
-	_, phones, _ := strings.Cut(p.phones, "//")
-	for _, addr := range []string{api, p.listener(t, "phones-tls")} {
-		config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}
-		conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "http/1.1" {
-			t.Errorf("%s: negotiated %q, want http/1.1", addr, got)
-		}
-		_ = conn.Close()
-		config.NextProtos = []string{"h2"}
-		if conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", addr); err == nil {
-			_ = conn.Close()
-			t.Errorf("%s: a client of HTTP/2 alone is answered", addr)
-		}
-	}
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", phones)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if got := sendRaw(t, conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); !strings.HasPrefix(got, "HTTP/1.1 ") || strings.HasPrefix(got, "HTTP/1.1 2") {
-		t.Errorf("the preface of HTTP/2: got %q, want a refusal in HTTP/1.1", got)
-	}
-}
-
-// dialTLS connects whatever the certificate is.
-func dialTLS(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn
-}
-
 // sendRaw sends bytes and gives what comes back until the server closes or is
 // silent for long.
 func sendRaw(t *testing.T, conn net.Conn, request string) string {

@@ -433,8 +433,10 @@ func serveHTTP(ctx context.Context, l net.Listener, connections *limit.Connectio
 	defer cancelWork()
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true) // where the listener offers it
 	server := &http.Server{
 		Protocols:         &protocols,
+		HTTP2:             &http2Bounds,
 		ConnState:         connections.State,
 		ConnContext:       connections.Context,
 		BaseContext:       func(net.Listener) context.Context { return work },
@@ -461,6 +463,16 @@ func serveHTTP(ctx context.Context, l net.Listener, connections *limit.Connectio
 		return err
 	}
 	return <-drained // Serve returns when Shutdown starts; this is its end
+}
+
+// http2Bounds keep a connection of HTTP/2 from costing much more than one of
+// HTTP/1.1 does: in requests at once, in bytes of bodies that nobody has read, and
+// in answers that the client does not take.
+var http2Bounds = http.HTTP2Config{
+	MaxConcurrentStreams:          32,
+	MaxReceiveBufferPerConnection: 64 << 10,
+	MaxReceiveBufferPerStream:     64 << 10,
+	WriteByteTimeout:              30 * time.Second,
 }
 
 // replicaName tells this server from others on the same database; it stays the

@@ -146,11 +146,11 @@ func (c *Connections) Context(ctx context.Context, conn net.Conn) context.Contex
 	return ctx
 }
 
-// Handler tells of connections whose request is answered: the server waits for what
-// is missing of its body, but others need not.
+// Handler tells of connections of HTTP/1 whose request is answered: the server waits
+// for what is missing of its body, but others need not.
 func (c *Connections) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if own, is := r.Context().Value(connectionKey{}).(*connection); is && r.ContentLength != 0 {
+		if own, is := r.Context().Value(connectionKey{}).(*connection); is && r.ContentLength != 0 && r.ProtoMajor == 1 {
 			defer c.set(own, false)
 		}
 		next.ServeHTTP(w, r)
