@@ -3,6 +3,7 @@ package sip_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,9 +14,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
-
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,7 +56,9 @@ func BenchmarkRegister(b *testing.B) {
 		for _, c := range contenders {
 			b.Run(c.name, func(b *testing.B) {
 				server := c.start(b)
+				spent := ownTime(b) + childrenTime(b)
 				first, refresh := loadRegisters(b, server, 1), loadRegisters(b, server, 11)
+				b.ReportMetric(float64((ownTime(b)+childrenTime(b)-spent).Microseconds())/(2*benchPhones), "cpu-us/op")
 				rates[c.name+"-first"] = append(rates[c.name+"-first"], first)
 				rates[c.name+"-refresh"] = append(rates[c.name+"-refresh"], refresh)
 				b.ReportMetric(first, "first/s")
@@ -71,6 +75,65 @@ func BenchmarkRegister(b *testing.B) {
 		}
 		b.Logf("%-8s MySQL, Dialtone to Kamailio: %.2f", kind, median(rates["dialtone-mysql-"+kind])/median(rates["kamailio-mysql-"+kind]))
 	}
+}
+
+// ownTime is the processor time that this program has used so far: unlike the
+// time that passes it counts no other program's turn.
+func ownTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// childrenTime is that of the programs that this one has started and that run still.
+func childrenTime(b *testing.B) time.Duration {
+	b.Helper()
+	var sum time.Duration
+	for _, pid := range children(b, os.Getpid()) {
+		sum += ticksOf(b, pid) * (time.Second / 100)
+	}
+	return sum
+}
+
+// children are the processes that a process has started, and theirs.
+func children(b *testing.B, parent int) []int {
+	b.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var all []int
+	for _, task := range tasks {
+		list, _ := os.ReadFile(task) // a thread may have ended
+		for pid := range strings.FieldsSeq(string(list)) {
+			child, err := strconv.Atoi(pid)
+			if err != nil {
+				b.Fatal(err)
+			}
+			all = append(append(all, child), children(b, child)...)
+		}
+	}
+	return all
+}
+
+// ticksOf is a process's time on the processor, in hundredths of a second.
+func ticksOf(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, fields, _ := strings.Cut(string(stat), ") ") // a name in parentheses comes before
+	values := strings.Fields(fields)
+	user, err := strconv.Atoi(values[11])
+	system, err2 := strconv.Atoi(values[12])
+	if err := errors.Join(err, err2); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user + system)
 }
 
 func median(values []float64) float64 {
@@ -227,7 +290,9 @@ func loadRegisters(b *testing.B, server netip.AddrPort, cseq int) float64 {
 		complaints, _ := os.ReadFile(filepath.Join(dir, "errors.log"))
 		b.Fatalf("sipp: %v\n%s\n%s", err, out[max(0, len(out)-2000):], complaints[:min(len(complaints), 2000)])
 	}
-	return benchPhones / time.Since(began).Seconds()
+	took := time.Since(began)
+	b.ReportMetric(float64((cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()).Microseconds())/benchPhones, "sipp-us/op")
+	return benchPhones / took.Seconds()
 }
 
 // benchPort is where the load comes from: a refresh is from the same contact.
@@ -259,6 +324,7 @@ func BenchmarkNotify(b *testing.B) {
 				server := startBench(b, recorded)
 				var accepted atomic.Int64
 				finished := make(chan struct{}, len(phones))
+				spent, phonesSpent := ownTime(b), childrenTime(b)
 				b.ResetTimer()
 				for range b.N {
 					for _, phone := range phones {
@@ -277,6 +343,8 @@ func BenchmarkNotify(b *testing.B) {
 				}
 				sent := b.N * len(phones)
 				b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "notify/s")
+				b.ReportMetric(float64((ownTime(b)-spent).Microseconds())/float64(sent), "cpu-us/op")
+				b.ReportMetric(float64((childrenTime(b)-phonesSpent).Microseconds())/float64(sent), "sipp-us/op")
 				if int(accepted.Load()) != sent {
 					b.Errorf("%d of %d accepted", accepted.Load(), sent)
 				}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -92,13 +91,31 @@ func (s *Store) saveNotifications(ctx context.Context, rows []syncItemRow) ([]er
 	return failed, nil
 }
 
+var upsertNotification = newUpsert("sync_items", []string{"id"},
+	[]string{
+		"id", "job_id", "account_id", "device_id", "aor", "event", "created",
+		"contact", "replica", "state", "code", "reason", "attempts", "next_attempt", "finished", "watch_until",
+	},
+	[]string{"contact", "replica", "state", "code", "reason", "attempts", "next_attempt", "finished", "watch_until"})
+
+func (r *syncItemRow) values() []any {
+	return []any{
+		r.ID, r.JobID, r.AccountID, r.DeviceID, r.AOR, r.Event, r.Created,
+		r.Contact, r.Replica, r.State, r.Code, r.Reason, r.Attempts, r.NextAttempt, r.Finished, r.WatchUntil,
+	}
+}
+
 func (s *Store) writeNotifications(ctx context.Context, rows []syncItemRow) error {
-	return s.writer.WithContext(ctx).Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "id"}},
-		DoUpdates: clause.AssignmentColumns([]string{
-			"contact", "replica", "state", "code", "reason", "attempts", "next_attempt", "finished", "watch_until",
-		}),
-	}).Create(&rows).Error
+	if err := s.prepare(ctx, upsertNotification.one); err != nil {
+		return err
+	}
+	values := make([][]any, len(rows))
+	for i, row := range rows {
+		values[i] = row.values()
+	}
+	return s.transaction(ctx, "save notifications", func(tx *gorm.DB) error {
+		return s.upsertIn(tx, upsertNotification, values)
+	})
 }
 
 // Notifications lists a device's notifications, the newest first.

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -39,6 +38,27 @@ type registrationRow struct {
 }
 
 func (registrationRow) TableName() string { return "registrations" }
+
+// bindingColumns are those of the fields, in their order.
+var bindingColumns = []string{
+	"device_id", "binding_key", "account_id", "aor", "contact", "instance", "reg_id", "path", "received", "transport", "replica", "call_id", "cseq",
+	"user_agent", "expires", "modified",
+}
+
+// fields are where a row's columns are read into.
+func (r *registrationRow) fields() []any {
+	return []any{
+		&r.DeviceID, &r.BindingKey, &r.AccountID, &r.AOR, &r.Contact, &r.Instance, &r.RegID, &r.Path, &r.Received, &r.Transport, &r.Replica, &r.CallID,
+		&r.CSeq, &r.UserAgent, &r.Expires, &r.Modified,
+	}
+}
+
+func (r *registrationRow) values() []any {
+	return []any{
+		r.DeviceID, r.BindingKey, r.AccountID, r.AOR, r.Contact, r.Instance, r.RegID, r.Path, r.Received, r.Transport, r.Replica, r.CallID,
+		r.CSeq, r.UserAgent, r.Expires, r.Modified,
+	}
+}
 
 // Bindings lists a device's live contact bindings, the newest first.
 func (s *Store) Bindings(ctx context.Context, deviceID string) ([]models.Binding, error) {
@@ -96,12 +116,12 @@ func (s *Store) UpdateBindings(ctx context.Context, deviceID string, change func
 // changeManyDevices leaves out the devices that somebody else is writing: nobody
 // else's phone waits for them.
 func (s *Store) changeManyDevices(ctx context.Context, changes []bindingChange) ([]error, error) {
-	return s.changeBindings(ctx, clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}, errHeld, changes)
+	return s.changeBindings(ctx, " FOR UPDATE SKIP LOCKED", errHeld, changes)
 }
 
 // changeOneDevice waits for the device.
 func (s *Store) changeOneDevice(ctx context.Context, change bindingChange) (refused, err error) {
-	verdicts, err := s.changeBindings(ctx, clause.Locking{Strength: "UPDATE"}, gorm.ErrRecordNotFound, []bindingChange{change})
+	verdicts, err := s.changeBindings(ctx, " FOR UPDATE", gorm.ErrRecordNotFound, []bindingChange{change})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +130,10 @@ func (s *Store) changeOneDevice(ctx context.Context, change bindingChange) (refu
 
 // changeBindings carries out changes in one transaction. Each gets its own
 // verdict; absent is that of a device which the lock does not give.
-func (s *Store) changeBindings(ctx context.Context, lock clause.Locking, absent error, changes []bindingChange) ([]error, error) {
+func (s *Store) changeBindings(ctx context.Context, lock string, absent error, changes []bindingChange) ([]error, error) {
+	if err := s.prepare(ctx, selectDevices, selectBindings, deleteBinding, upsertBinding.one); err != nil {
+		return nil, err
+	}
 	verdicts := make([]error, len(changes))
 	ids := make([]string, len(changes))
 	for i, c := range changes {
@@ -127,43 +150,53 @@ func (s *Store) changeBindings(ctx context.Context, lock clause.Locking, absent 
 		}
 		for i, c := range changes {
 			verdicts[i] = absent
-			if slices.Contains(devices, c.deviceID) {
+			if _, locked := slices.BinarySearch(devices, c.deviceID); locked {
 				live[c.deviceID], verdicts[i] = c.decide(live[c.deviceID])
 			}
 		}
-		return replaceBindings(tx, before, live)
+		return s.replaceBindings(tx, before, live)
 	})
 	return verdicts, err
 }
 
+const selectDevices = "SELECT id FROM devices WHERE id IN ? ORDER BY id"
+
 // lockDevices makes other updates of the devices wait for this transaction, and
-// returns those that it got, in ascending order.
-func (s *Store) lockDevices(tx *gorm.DB, lock clause.Locking, ids []string) ([]string, error) {
-	if s.dialect == dialectMySQL {
-		tx = tx.Clauses(lock)
+// returns those that it got, in ascending order. SQLite has let only one writer in
+// already.
+func (s *Store) lockDevices(tx *gorm.DB, lock string, ids []string) ([]string, error) {
+	if s.dialect == dialectSQLite {
+		lock = ""
 	}
 	var devices []string
-	err := tx.Model(&deviceRow{}).Where("id IN ?", ids).Order("id").Pluck("id", &devices).Error
+	err := s.eachRowIn(tx, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		devices = append(devices, id)
+		return err
+	}, selectDevices+lock, distinct(ids))
 	return devices, err
 }
+
+var selectBindings = "SELECT " + strings.Join(bindingColumns, ", ") +
+	" FROM registrations WHERE device_id IN ? AND expires > ? ORDER BY modified DESC, binding_key"
 
 // bindingsOf reads the live bindings of devices, each one's newest first, and
 // their rows.
 func (s *Store) bindingsOf(tx *gorm.DB, devices []string) ([]registrationRow, map[string][]models.Binding, error) {
 	var rows []registrationRow
-	err := tx.Where("device_id IN ? AND expires > ?", devices, millis(s.now())).Order("modified DESC, binding_key").Find(&rows).Error
-	if err != nil {
-		return nil, nil, err
-	}
 	live := map[string][]models.Binding{}
-	for _, row := range rows {
-		b, err := binding(row)
-		if err != nil {
-			return nil, nil, err
+	err := s.eachRowIn(tx, func(scan func(...any) error) error {
+		var row registrationRow
+		if err := scan(row.fields()...); err != nil {
+			return err
 		}
+		b, err := binding(row)
+		rows = append(rows, row)
 		live[row.DeviceID] = append(live[row.DeviceID], b)
-	}
-	return rows, live, nil
+		return err
+	}, selectBindings, devices, millis(s.now()))
+	return rows, live, err
 }
 
 // decide returns what remains, which are the bindings as they are when the
@@ -181,33 +214,34 @@ func (c bindingChange) decide(live []models.Binding) (remaining []models.Binding
 	return remaining, nil
 }
 
+const deleteBinding = "DELETE FROM registrations WHERE device_id = ? AND binding_key = ?"
+
+var upsertBinding = newUpsert("registrations", []string{"device_id", "binding_key"}, bindingColumns, bindingColumns[2:])
+
 // replaceBindings writes what is new or changed, and removes what does not
 // remain.
-func replaceBindings(tx *gorm.DB, before []registrationRow, remaining map[string][]models.Binding) error {
+func (s *Store) replaceBindings(tx *gorm.DB, before []registrationRow, remaining map[string][]models.Binding) error {
 	type key struct{ device, binding string }
 	old := map[key]registrationRow{}
 	for _, row := range before {
 		old[key{row.DeviceID, row.BindingKey}] = row
 	}
-	var written []registrationRow
+	var written [][]any
 	for _, device := range slices.Sorted(maps.Keys(remaining)) {
 		for _, b := range remaining[device] {
 			row := newRegistrationRow(device, b)
 			if old[key{device, row.BindingKey}] != row {
-				written = append(written, row)
+				written = append(written, row.values())
 			}
 			delete(old, key{device, row.BindingKey})
 		}
 	}
 	for gone := range old {
-		if err := tx.Where("device_id = ? AND binding_key = ?", gone.device, gone.binding).Delete(&registrationRow{}).Error; err != nil {
+		if err := s.execIn(tx, deleteBinding, gone.device, gone.binding); err != nil {
 			return err
 		}
 	}
-	if len(written) == 0 {
-		return nil
-	}
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&written).Error // an expired one may be there still
+	return s.upsertIn(tx, upsertBinding, written) // an expired one may be there still
 }
 
 // where finds a binding that nobody has renewed since it was read.

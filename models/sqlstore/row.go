@@ -1,10 +1,7 @@
 package sqlstore
 
 import (
-	"cmp"
-	"context"
 	"iter"
-	"slices"
 
 	"gorm.io/gorm"
 
@@ -26,29 +23,6 @@ func convert[Row, Model any](rows []Row, one func(Row) (Model, error)) ([]Model,
 		out = append(out, m)
 	}
 	return out, nil
-}
-
-// eachRow visits the rows of a query without reflection: for those that are asked
-// all the time.
-func (s *Store) eachRow(ctx context.Context, visit func(scan func(...any) error) error, query string, args ...any) error {
-	rows, err := s.db.WithContext(ctx).Raw(query, args...).Rows()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := visit(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// distinct is each of the keys once.
-func distinct[Key cmp.Ordered](keys []Key) []Key {
-	keys = slices.Clone(keys)
-	slices.Sort(keys)
-	return slices.Compact(keys)
 }
 
 // inOrder is the value of each key, the zero value for those that have none.

@@ -39,6 +39,8 @@ type Sealer interface {
 type Store struct {
 	db      *gorm.DB // for reading
 	writer  *gorm.DB // for writing: on SQLite one connection, so that writers queue in the order they came
+	reads   *statements
+	writes  *statements // on the writer
 	dialect dialect
 	sealer  Sealer
 	lastKey atomic.Uint32 // that sealed last, 0 = none yet
@@ -86,7 +88,11 @@ func Open(url string) (*Store, error) {
 			return nil, errors.Join(err, closePool(db))
 		}
 	}
-	return s, nil
+	s.reads, err = newStatements(s.db)
+	if err == nil {
+		s.writes, err = newStatements(s.writer)
+	}
+	return s, err
 }
 
 // maxConns bounds a pool's connections.
