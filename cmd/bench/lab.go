@@ -141,7 +141,7 @@ func (l *lab) dialtone(ctx context.Context, database string, phones int, setting
 	args := append(append([]string{
 		"serve", "--api.addr", local(ports[0]), "--phones.addr", local(ports[1]), "--phones.tls_addr", local(ports[2]), "--sip.addr", local(ports[3]),
 		"--phones.tls_cert", l.path("cert.pem"), "--phones.tls_key", l.path("key.pem"), "--phones.url", base,
-		"--limits.exempt", "127.0.0.0/8", "--log.level", "error",
+		"--limits.exempt", "127.0.0.0/8",
 	}, db...), settings...)
 	return s, l.start(ctx, s, fileOf(0), l.program, args...)
 }

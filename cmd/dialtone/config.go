@@ -30,6 +30,7 @@ import (
 
 	"dialtone/api"
 	"dialtone/internal/limit"
+	"dialtone/internal/logsample"
 	"dialtone/internal/mail"
 	"dialtone/internal/nearest"
 	"dialtone/models"
@@ -123,8 +124,9 @@ type Config struct {
 		Retention string `koanf:"retention"`
 	} `koanf:"audit"`
 	Log struct {
-		Level  string `koanf:"level"`
-		Format string `koanf:"format"`
+		Level     string `koanf:"level"`
+		Format    string `koanf:"format"`
+		PerSecond string `koanf:"per_second"`
 	} `koanf:"log"`
 }
 
@@ -186,6 +188,7 @@ var settings = []setting{
 	{"audit.retention", "17520h", "how long the audit is kept: a duration like 8760h; 0 = for ever"},
 	{"log.level", "info", "debug, info, warn or error"},
 	{"log.format", "", "text or json; empty = text on a terminal, json otherwise"},
+	{"log.per_second", "100", "lines of each kind at level info; what is more is left out and counted; 0 = all are logged"},
 }
 
 // The values of sip.pnp that are no account.
@@ -351,7 +354,8 @@ func (c Config) check(k *koanf.Koanf) error {
 	if c.Log.Format != "" && c.Log.Format != "text" && c.Log.Format != "json" {
 		return fmt.Errorf("log.format: want text or json, got %q", c.Log.Format)
 	}
-	return nil
+	_, err := c.linesPerSecond()
+	return err
 }
 
 func checkAddr(addr string) error {
@@ -551,15 +555,28 @@ func (c Config) level() (slog.Level, error) {
 	return level, nil
 }
 
+// linesPerSecond is how often the log says the same thing, 0 = as often as it happens.
+func (c Config) linesPerSecond() (int, error) {
+	return between("log.per_second", c.Log.PerSecond, 0, 1_000_000)
+}
+
 // logger writes to w as the log settings say.
 func (c Config) logger(w io.Writer) *slog.Logger {
+	handler := c.logHandler(w)
+	if most, _ := c.linesPerSecond(); most > 0 { // checked by loadConfig
+		handler = logsample.New(handler, most)
+	}
+	return slog.New(handler)
+}
+
+func (c Config) logHandler(w io.Writer) slog.Handler {
 	level, _ := c.level() // checked by loadConfig
 	f, isFile := w.(*os.File)
 	terminal := isFile && isatty.IsTerminal(f.Fd())
 	if c.Log.Format == "text" || c.Log.Format == "" && terminal {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
+		return tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !terminal || os.Getenv("NO_COLOR") != ""})
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 }
 
 func isSetting(key string) bool { return slices.Contains(settingKeys(), key) }

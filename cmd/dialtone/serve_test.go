@@ -544,3 +544,22 @@ func TestLayersThroughREST(t *testing.T) {
 	a.must(t, http.StatusOK, "PATCH", "devices/"+device, `{"data":{"media":null,"sip":{"expire_seconds":null}}}`)
 	holds("owner again", "account.1.codec.pcmu.enable = 0", "account.1.sip_server.1.expires = 900")
 }
+
+// A log does not grow as fast as phones ask, and tells what it left out.
+func TestLogPerSecond(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--db.url", sqliteURL(dir), "--log.per_second", "6")
+	a := newAdmin(t, p, dir, "--db.url", sqliteURL(dir))
+	a.must(t, http.StatusCreated, "PUT", "devices", yealinkDevice)
+	for range 50 {
+		fetch(t, a.url+"001565aabbcc.cfg")
+	}
+	wait(t, "a line that tells of those left out", func() bool {
+		fetch(t, a.url+"001565aabbcc.cfg")
+		return p.log.has([]string{"phone request", "left_out"})
+	})
+	out, err := dialtone(t, dir, "serve", "--log.per_second", "many").CombinedOutput()
+	if want := "log.per_second: want a number from 0 to 1000000"; err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("a bad setting: got %q, %v, want %s", out, err, want)
+	}
+}
