@@ -40,7 +40,7 @@ func (rs rules) settleAccount(ctx context.Context, actor *models.Account, doc mo
 	if realm, isText := doc["realm"].(string); isText {
 		doc["realm"] = strings.ToLower(realm)
 	}
-	wrong := rs.schemas["accounts"].settle(doc)
+	wrong := rs.settle(rs.schemas["accounts"], doc)
 	checkStanding(doc, old, actor, wrong)
 	checkNetworks(doc, wrong)
 	candidate := &models.Account{}

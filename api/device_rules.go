@@ -58,7 +58,7 @@ func (rs rules) settleDraft(ctx context.Context, actor, account *models.Account,
 	dropClearedKeys(doc)
 	spellEmergency(doc)
 	spellModel(doc)
-	wrong := rs.schemas["devices"].settle(doc)
+	wrong := rs.settle(rs.schemas["devices"], doc)
 	alignExpiry(doc)
 	checkMobile(doc, old, actor, wrong)
 	checkSourceIP(doc, wrong)

@@ -77,6 +77,7 @@ type importer struct {
 	table          *csvTable
 	good           []ImportedDevice
 	seen           *seenValues // of unique values in good rows
+	file           *fileCheck  // nil: the file is gone through once
 }
 
 // newImporter begins a file of devices.
@@ -126,10 +127,11 @@ func (i *importer) rows(most, bytes int) []csvRow {
 
 // A candidate is a row on its way to become a device.
 type candidate struct {
-	line   int
-	device *models.Device
-	wrong  problems
-	unique models.Document // what it must be the only one to have
+	line     int
+	document models.Document
+	device   *models.Device
+	wrong    problems
+	unique   models.Document // what it must be the only one to have
 }
 
 // judge applies the rules of PUT .../devices to rows: those that follow them
@@ -139,18 +141,34 @@ func (i *importer) judge(ctx context.Context, rows []csvRow) error {
 	if err != nil {
 		return err
 	}
+	if !i.isChecked() { // what is taken by now is found when it is stored
+		if err := i.compare(ctx, drafts); err != nil {
+			return err
+		}
+	}
+	for _, c := range drafts {
+		i.report(c.line, c.wrong)
+		if len(c.wrong) == 0 {
+			i.good = append(i.good, ImportedDevice{Line: c.line, Device: c.device})
+		}
+	}
+	return nil
+}
+
+// compare finds the unique values that another device has, or an earlier good row.
+func (i *importer) compare(ctx context.Context, drafts []*candidate) error {
+	for _, c := range drafts {
+		c.unique = uniqueMembers(c.document)
+	}
 	if err := i.findTaken(ctx, drafts); err != nil {
 		return err
 	}
 	for _, c := range drafts {
 		values := uniqueTexts(c.device.ID, c.unique)
 		i.seen.findRepeated(values, c.wrong)
-		i.report(c.line, c.wrong)
-		if len(c.wrong) > 0 {
-			continue
+		if len(c.wrong) == 0 {
+			i.seen.add(values, c.line)
 		}
-		i.seen.add(values, c.line)
-		i.good = append(i.good, ImportedDevice{Line: c.line, Device: c.device})
 	}
 	return nil
 }
@@ -192,7 +210,7 @@ func (i *importer) draft(ctx context.Context, row csvRow) (*candidate, error) {
 	if c.device, c.wrong, err = i.draftDevice(ctx, i.actor, i.account, doc); err != nil {
 		return nil, err
 	}
-	c.unique = uniqueMembers(doc)
+	c.document = doc
 	return c, nil
 }
 

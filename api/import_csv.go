@@ -137,16 +137,25 @@ func (t *csvTable) read() ([]string, error) {
 // next gives the next row, false at the end and after a fatal problem. A row
 // without any value is none.
 func (t *csvTable) next() (csvRow, bool) {
+	record, more := t.nextRecord()
+	if !more {
+		return csvRow{}, false
+	}
+	return t.row(t.line, record), true
+}
+
+// nextRecord gives the cells of the next row.
+func (t *csvTable) nextRecord() ([]string, bool) {
 	for !t.fatal {
 		record, err := t.read()
 		if err != nil {
 			break
 		}
 		if slices.ContainsFunc(record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
-			return t.row(t.line, record), true
+			return record, true
 		}
 	}
-	return csvRow{}, false
+	return nil, false
 }
 
 func separator(begin []byte) rune {

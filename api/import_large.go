@@ -42,11 +42,11 @@ func SurveyCSV(file io.Reader) (Survey, error) {
 	counted := &countingReader{file: io.TeeReader(file, hash)}
 	i := rules.newImporter(nil, nil, counted)
 	s := Survey{}
-	for rows := i.rows(importPart, importPartBytes); len(rows) > 0; rows = i.rows(importPart, importPartBytes) {
-		s.Rows += len(rows)
-		if !i.table.fatal {
-			i.table.problems = nil // of the rows: they are judged later
+	for {
+		if _, more := i.table.nextRecord(); !more {
+			break
 		}
+		s.Rows++
 	}
 	_, err = io.Copy(io.Discard, counted) // what a fatal problem left
 	s.Hash, s.Bytes = hex.EncodeToString(hash.Sum(nil)), counted.bytes
@@ -119,21 +119,22 @@ func (l *LargeImport) Run(ctx context.Context) (LargeResult, error) {
 	if at.Finished {
 		return result, nil
 	}
-	if l.Options.DryRun || !l.Options.Partial {
-		err := l.pass(ctx, StepCheck, &result, nil)
-		if err != nil || result.Bad > 0 || l.Options.DryRun {
-			return result, err
-		}
+	if l.Options.Partial && !l.Options.DryRun {
+		return result, l.pass(ctx, StepStore, &result, nil, l.storePart)
 	}
-	compared := result.Compared
+	file := newFileCheck()
+	err = l.pass(ctx, StepCheck, &result, file, nil)
+	if err != nil || result.Bad > 0 || l.Options.DryRun {
+		return result, err
+	}
+	file.passed = true
 	result.Rows = 0
-	err = l.pass(ctx, StepStore, &result, l.storePart)
-	result.Compared = compared
-	return result, err
+	return result, l.pass(ctx, StepStore, &result, file, l.storePart)
 }
 
 // An importedPart is some rows of a large file that were judged.
 type importedPart struct {
+	table    *csvTable // whose columns they have
 	rows     int
 	line     int // of the last one
 	good     []ImportedDevice
@@ -143,7 +144,7 @@ type importedPart struct {
 
 // pass judges the rows that earlier runs have not dealt with, a part at a time
 // while the one before is stored.
-func (l *LargeImport) pass(ctx context.Context, step string, result *LargeResult, store func(context.Context, *importedPart, *LargeResult) error) error {
+func (l *LargeImport) pass(ctx context.Context, step string, result *LargeResult, file *fileCheck, store func(context.Context, *importedPart, *LargeResult) error) error {
 	if _, err := l.File.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -153,9 +154,7 @@ func (l *LargeImport) pass(ctx context.Context, step string, result *LargeResult
 	}
 	i := rules.newImporter(l.Account, l.Account, l.File)
 	result.Columns = i.table.columns
-	if step == StepStore && !l.Options.Partial {
-		i.seen = newSeenValues(0) // they were compared when they were checked
-	}
+	i.expect(file)
 	parts := make(chan *importedPart, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	behind := result.Before.Line
@@ -176,7 +175,7 @@ func (l *LargeImport) pass(ctx context.Context, step string, result *LargeResult
 		return ctx.Err()
 	})
 	err = g.Wait()
-	result.Compared = !i.seen.full()
+	result.Compared = result.Compared && !i.seen.full()
 	return err
 }
 
@@ -191,9 +190,10 @@ func (r *LargeResult) count(p *importedPart) {
 
 // judgeParts sends the rows behind a line, part by part.
 func (i *importer) judgeParts(ctx context.Context, behind int, parts chan<- *importedPart) error {
-	for isLast := false; !isLast; {
+	isLast := false
+	for n := 0; !isLast; n++ {
 		rows := i.rows(importPart, importPartBytes)
-		if i.table.fatal {
+		if i.table.fatal || i.file != nil && !i.file.keep(n, i.table.columns, rows) {
 			return fmt.Errorf("%w file: it has changed since it was read first", models.ErrInvalid)
 		}
 		isLast = len(rows) == 0
@@ -221,7 +221,7 @@ func (i *importer) judgePart(ctx context.Context, rows []csvRow) (*importedPart,
 		return nil, err
 	}
 	i.table.sortProblems()
-	p := &importedPart{rows: len(rows), good: i.good, problems: i.table.problems}
+	p := &importedPart{table: i.table, rows: len(rows), good: i.good, problems: i.table.problems}
 	if len(rows) > 0 {
 		p.line = rows[len(rows)-1].line
 	}
@@ -274,7 +274,9 @@ func (p *importedPart) leaveOut(taken map[int]*models.TakenError) {
 	var good []ImportedDevice
 	for n, one := range p.good {
 		if t := taken[n]; t != nil {
-			p.problems = append(p.problems, CSVProblem{Line: one.Line, Field: t.Field, Code: "unique", Message: "already in use"})
+			p.problems = append(p.problems, CSVProblem{
+				Line: one.Line, Column: p.table.columnOf(t.Field), Field: t.Field, Code: "unique", Message: "already in use",
+			})
 			continue
 		}
 		good = append(good, one)

@@ -196,7 +196,7 @@ func TestImportLargeGoesOn(t *testing.T) {
 		if err == nil || result.Now.Line != 401 || result.Now.Stored != 400 {
 			t.Fatalf("a MAC was taken meanwhile: %+v, %v", result.Now, err)
 		}
-		if diff := cmp.Diff([]string{"502:0 mac_address unique"}, told(result)); diff != "" {
+		if diff := cmp.Diff([]string{"502:2 mac_address unique"}, told(result)); diff != "" {
 			t.Error(diff)
 		}
 		if err := store.DeleteDevice(t.Context(), other); err != nil {

@@ -71,9 +71,11 @@ func loadSchemas() (schemas, error) {
 // a phone's owner and account.
 func (s *schema) completed(doc models.Document) models.Document {
 	out := doc.Clone()
-	eachMember(s.root, map[string]any(out), func(object map[string]any, name string, member *jsonschema.Schema) {
-		if _, present := object[name]; !present && member.Default != nil {
-			object[name] = cloneJSON(*member.Default)
+	eachObject(s.root, map[string]any(out), func(declaring *jsonschema.Schema, object map[string]any) {
+		for name, member := range declaring.Properties {
+			if _, present := object[name]; !present && member.Default != nil {
+				object[name] = cloneJSON(*member.Default)
+			}
 		}
 	})
 	return out
@@ -88,48 +90,70 @@ func (s *schema) completing(doc models.Document) func() models.Document {
 // writes whole numbers without fraction or exponent, and reports what is still
 // wrong.
 func (s *schema) settle(doc models.Document) problems {
-	object := map[string]any(doc)
-	eachMember(s.root, object, func(object map[string]any, name string, member *jsonschema.Schema) {
-		switch v := object[name].(type) {
-		case json.Number:
-			if plain, whole := integer(v); whole && wantsInteger(member) {
-				object[name] = plain
-			}
-		case string:
-			if plain := convertedFor(member, v); plain != nil {
-				object[name] = plain
-			}
-		}
-	})
-	failures := leaves(s.root.Validate(object))
-	if convertTypes(object, failures) {
-		failures = leaves(s.root.Validate(object))
-	}
-	wrong := problems{}
-	for _, failure := range failures {
-		wrong.report(object, failure)
-	}
+	wrong, _ := s.settleTelling(doc)
 	return wrong
 }
 
-// eachMember visits the members that a schema declares for an object, present
-// or not, and then those of the objects inside it.
-func eachMember(s *jsonschema.Schema, v any, visit func(object map[string]any, name string, member *jsonschema.Schema)) {
-	for _, part := range append([]*jsonschema.Schema{s.Ref}, s.AllOf...) {
-		if part != nil {
-			eachMember(part, v, visit)
-		}
+// settleTelling is settle; it tells whether a document with nothing wrong is what
+// spell alone would have made of it.
+func (s *schema) settleTelling(doc models.Document) (wrong problems, onlySpelled bool) {
+	s.spell(doc)
+	object := map[string]any(doc)
+	failures := leaves(s.root.Validate(object))
+	onlySpelled = !convertTypes(object, failures)
+	if !onlySpelled {
+		failures = leaves(s.root.Validate(object))
 	}
+	wrong = problems{}
+	for _, failure := range failures {
+		wrong.report(object, failure)
+	}
+	return wrong, onlySpelled
+}
+
+// spell is what settle converts before it has looked for anything wrong: all that
+// most documents need.
+func (s *schema) spell(doc models.Document) {
+	eachObject(s.root, map[string]any(doc), func(declaring *jsonschema.Schema, object map[string]any) {
+		for name, value := range object {
+			member := declaring.Properties[name]
+			if member == nil {
+				continue
+			}
+			switch v := value.(type) {
+			case json.Number:
+				if plain, whole := integer(v); whole && wantsInteger(member) {
+					object[name] = plain
+				}
+			case string:
+				if plain := convertedFor(member, v); plain != nil {
+					object[name] = plain
+				}
+			}
+		}
+	})
+}
+
+// eachObject visits an object with every schema that declares members of it, and
+// then the objects inside it.
+func eachObject(s *jsonschema.Schema, v any, visit func(declaring *jsonschema.Schema, object map[string]any)) {
 	object, isObject := v.(map[string]any)
 	if !isObject {
 		return
 	}
-	for name, member := range s.Properties {
-		visit(object, name, member)
+	if s.Ref != nil {
+		eachObject(s.Ref, v, visit)
 	}
+	for _, part := range s.AllOf {
+		eachObject(part, v, visit)
+	}
+	visit(s, object)
 	for name, value := range object {
+		if _, isObject := value.(map[string]any); !isObject {
+			continue
+		}
 		for _, member := range membersNamed(s, name) {
-			eachMember(member, value, visit)
+			eachObject(member, value, visit)
 		}
 	}
 }
@@ -162,11 +186,17 @@ func declared(s *jsonschema.Schema, name string) []*jsonschema.Schema {
 // convertedFor reads text as what a schema wants that takes no text, nil when it
 // does or cannot be. What is converted beforehand needs no second validation.
 func convertedFor(s *jsonschema.Schema, text string) any {
-	if s.Types == nil || s.Types.IsEmpty() || slices.Contains(s.Types.ToStrings(), "string") {
+	if s.Types == nil || s.Types.IsEmpty() || *s.Types&textType != 0 {
 		return nil
 	}
 	return converted(text, s.Types.ToStrings())
 }
+
+// textType is the set of types that has texts alone.
+var textType = func() (set jsonschema.Types) {
+	set.Add("string")
+	return set
+}()
 
 func wantsInteger(s *jsonschema.Schema) bool {
 	return s.Types != nil && slices.Equal(s.Types.ToStrings(), []string{"integer"})

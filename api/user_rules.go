@@ -16,7 +16,7 @@ func (rs rules) settleUser(ctx context.Context, u *models.User, doc models.Docum
 	if username := doc.Text("username"); username != "" {
 		doc["username"] = strings.ToLower(username)
 	}
-	wrong := rs.schemas["users"].settle(doc)
+	wrong := rs.settle(rs.schemas["users"], doc)
 	password := models.Secret(doc.Text("password"))
 	delete(doc, "password")
 	if doc.Text("username") == "" && password != "" {

@@ -33,18 +33,19 @@ type Account struct {
 
 // AccountSettings is the typed view of an account's document.
 type AccountSettings struct {
-	Name     string `json:"name"`
-	Realm    string `json:"realm"`
-	Enabled  Switch `json:"enabled"`
-	Timezone string `json:"timezone"`
-	Language string `json:"language"`
+	Name     string
+	Realm    string
+	Enabled  Switch
+	Timezone string
+	Language string
 }
 
 // SetDocument replaces the document and reads the typed view from it.
 func (a *Account) SetDocument(doc Document) error {
-	settings := AccountSettings{}
-	if err := doc.view(&settings); err != nil {
-		return err
+	v := &viewer{}
+	settings := v.account(doc)
+	if v.err != nil {
+		return v.err
 	}
 	a.Document, a.AccountSettings, a.Access = doc, settings, accessOf(doc)
 	return nil
@@ -90,8 +91,4 @@ type Switch struct{ off bool }
 // On reports the flag.
 func (s Switch) On() bool { return !s.off }
 
-// UnmarshalJSON reads true, false or null (on).
-func (s *Switch) UnmarshalJSON(raw []byte) error {
-	s.off = string(raw) == "false"
-	return nil
-}
+func switchOf(v any) Switch { return Switch{off: v == false} }

@@ -155,7 +155,7 @@ func (d *difference) values(path string, before, after any, secret bool) {
 // add keeps a change, as long as there is room for it.
 func (d *difference) add(c Change) {
 	c.From, c.To = d.bounded(c.From), d.bounded(c.To)
-	size := sizeOf(c)
+	size := len(`{"path":,"from":,"to":}`) + sizeOf(c.Path) + sizeOf(c.From) + sizeOf(c.To)
 	if len(d.changes) == maxChanges || d.bytes+size > maxChangeBytes {
 		d.truncated = true
 		return
@@ -180,9 +180,20 @@ func (d *difference) bounded(v any) any {
 	return string(raw[:cut]) + "..."
 }
 
+// sizeOf is how many bytes of JSON a value takes.
 func sizeOf(v any) int {
+	if text, isText := v.(string); isText && isPlain(text) {
+		return len(text) + len(`""`)
+	}
 	raw, _ := json.Marshal(v) // values of a document: they marshal
 	return len(raw)
+}
+
+// isPlain reports whether nothing of a text is escaped in JSON.
+func isPlain(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool {
+		return c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
+	})
 }
 
 func unionOfNames(a, b map[string]any) []string {

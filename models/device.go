@@ -1,7 +1,6 @@
 package models
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -31,53 +30,53 @@ type Device struct {
 const DeviceMobile = "mobile"
 
 // DeviceSettings is the typed view of a device's document: the members that
-// rendering, registration and indexes need, under the wire's names.
+// rendering, registration and indexes need.
 type DeviceSettings struct {
-	Name       string            `json:"name"`
-	Enabled    Switch            `json:"enabled"`
-	DeviceType string            `json:"device_type"`
-	OwnerID    string            `json:"owner_id"`
-	MACAddress string            `json:"mac_address"` // cleaned, see CleanMAC
-	PresenceID string            `json:"presence_id"`
-	Language   string            `json:"language"`
-	Timezone   string            `json:"timezone"` // IANA name; "" or "inherit" = the next layer's
-	SIP        SIPSettings       `json:"sip"`
-	Media      MediaSettings     `json:"media"`
-	Provision  ProvisionSettings `json:"provision"`
+	Name       string
+	Enabled    Switch
+	DeviceType string
+	OwnerID    string
+	MACAddress string // cleaned, see CleanMAC
+	PresenceID string
+	Language   string
+	Timezone   string // IANA name; "" or "inherit" = the next layer's
+	SIP        SIPSettings
+	Media      MediaSettings
+	Provision  ProvisionSettings
 }
 
 // SIPSettings is a device's "sip" object.
 type SIPSettings struct {
-	Username      string `json:"username"`
-	Password      Secret `json:"password"`
-	Method        string `json:"method"` // "password" (also when empty) or "ip"
-	IP            string `json:"ip"`     // source address when Method is "ip"
-	Realm         string `json:"realm"`  // "" = the account's
-	Proxy         string `json:"proxy"`  // host[:port] that phones send requests to
-	Transport     string `json:"transport"`
-	ExpireSeconds int    `json:"expire_seconds"`
+	Username      string
+	Password      Secret
+	Method        string // "password" (also when empty) or "ip"
+	IP            string // source address when Method is "ip"
+	Realm         string // "" = the account's
+	Proxy         string // host[:port] that phones send requests to
+	Transport     string
+	ExpireSeconds int
 }
 
 // MediaSettings is a device's "media" object.
 type MediaSettings struct {
 	Audio struct {
-		Codecs []string `json:"codecs"`
-	} `json:"audio"`
+		Codecs []string
+	}
 	Encryption struct {
-		Methods         []string `json:"methods"`
-		EnforceSecurity bool     `json:"enforce_security"`
-	} `json:"encryption"`
+		Methods         []string
+		EnforceSecurity bool
+	}
 }
 
 // ProvisionSettings is a device's "provision" object.
 type ProvisionSettings struct {
-	ID          string `json:"id"` // names a template of the brand, before model and family
-	Brand       string `json:"endpoint_brand"`
-	Family      string `json:"endpoint_family"`
-	Model       Model  `json:"endpoint_model"`
-	ComboKeys   Keys   `json:"combo_keys"`
-	FeatureKeys Keys   `json:"feature_keys"`
-	Lines       Lines  `json:"lines"`
+	ID          string // names a template of the brand, before model and family
+	Brand       string
+	Family      string
+	Model       Model
+	ComboKeys   Keys
+	FeatureKeys Keys
+	Lines       Lines
 }
 
 // SetDocument replaces the document and reads the typed view from it.
@@ -93,9 +92,9 @@ func (d *Device) SetDocument(doc Document) error {
 // ParseDeviceSettings reads the typed view of a device document, or of one
 // that has its account's and owner's settings laid underneath.
 func ParseDeviceSettings(doc Document) (DeviceSettings, error) {
-	settings := DeviceSettings{}
-	err := doc.view(&settings)
-	return settings, err
+	v := &viewer{}
+	settings := v.device(doc)
+	return settings, v.err
 }
 
 // MAC is the device's hardware address; false when it has none that a phone
@@ -113,26 +112,13 @@ func (s *SIPSettings) AuthByIP() bool { return s.Method == "ip" }
 // counts, or (older documents) a number.
 type Model string
 
-// UnmarshalJSON accepts the three forms; others read as no model.
-func (m *Model) UnmarshalJSON(raw []byte) error {
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
-		return err
-	}
+// modelOf reads the three forms; others are no model.
+func modelOf(v any) Model {
 	if list, ok := v.([]any); ok && len(list) > 0 {
 		v = list[0]
 	}
-	switch v := v.(type) {
-	case string:
-		*m = Model(v)
-	case json.Number:
-		*m = Model(v)
-	default:
-		*m = ""
-	}
-	return nil
+	text, _ := scalarText(v)
+	return Model(text)
 }
 
 // Lines are the devices that make the further SIP lines of a phone, by ascending
@@ -148,23 +134,20 @@ type NamedLine struct {
 // MaxLines is the highest number of a line.
 const MaxLines = 300
 
-// UnmarshalJSON reads {"2": "<device id>"}. Members that say something else are
-// left out.
-func (l *Lines) UnmarshalJSON(raw []byte) error {
-	*l = nil
-	var members map[string]any
-	if json.Unmarshal(raw, &members) != nil {
-		return nil // stored before validation: no lines
-	}
+// linesOf reads {"2": "<device id>"}. Members that say something else are left
+// out.
+func linesOf(v any) Lines {
+	var lines Lines
+	members, _ := v.(map[string]any) // others were stored before validation: no lines
 	for name, member := range members {
 		number, err := strconv.Atoi(name)
 		id, _ := member.(string)
 		if err == nil && number >= 2 && number <= MaxLines && strconv.Itoa(number) == name && ValidID(id) {
-			*l = append(*l, NamedLine{number, id})
+			lines = append(lines, NamedLine{number, id})
 		}
 	}
-	slices.SortFunc(*l, func(a, b NamedLine) int { return cmp.Compare(a.Number, b.Number) })
-	return nil
+	slices.SortFunc(lines, func(a, b NamedLine) int { return cmp.Compare(a.Number, b.Number) })
+	return lines
 }
 
 // The key types of Kazoo's combo and feature keys.
@@ -190,19 +173,7 @@ type Key struct {
 // Keys are a container's keys by ascending number.
 type Keys []Key
 
-// UnmarshalJSON reads {"0": {"type": ..., "value": ...}, "1": null}, see KeysOf.
-func (k *Keys) UnmarshalJSON(raw []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return err
-	}
-	*k = KeysOf(v)
-	return nil
-}
-
-// KeysOf reads a container of keys. A null entry means a cleared key and is
+// KeysOf reads {"0": {"type": ..., "value": ...}, "1": null}. A null entry means a cleared key and is
 // left out, as is any member whose name is not a number or whose value is not
 // a key.
 func KeysOf(v any) Keys {

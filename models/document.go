@@ -9,7 +9,6 @@ import (
 	"maps"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // A Document is a JSON object as the API takes and gives it, private members
@@ -168,35 +167,6 @@ func overlaid(base, top map[string]any) map[string]any {
 		above, aboveIsObject := v.(map[string]any)
 		if isObject && aboveIsObject && len(above) > 0 {
 			v = overlaid(below, above)
-		}
-		out[name] = v
-	}
-	return out
-}
-
-// view fills a typed view from the document's JSON.
-func (d Document) view(into any) error {
-	raw, err := json.Marshal(viewable(d))
-	if err != nil {
-		return fmt.Errorf("%w document: %w", ErrInvalid, err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%w document: %w", ErrInvalid, err)
-	}
-	return nil
-}
-
-// viewable leaves out the members that no typed view has. Their names are all
-// lower-case ASCII, but encoding/json compares without case: an unknown member
-// "MAC_Address" would pass for "mac_address" without having been checked.
-func viewable(object map[string]any) map[string]any {
-	out := make(map[string]any, len(object))
-	for name, v := range object {
-		if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsUpper(r) }) {
-			continue
-		}
-		if member, ok := v.(map[string]any); ok {
-			v = viewable(member)
 		}
 		out[name] = v
 	}

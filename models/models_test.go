@@ -127,6 +127,29 @@ func TestViewIsExact(t *testing.T) {
 	}
 }
 
+// Members of a wrong type are an error; null is as good as absent.
+func TestViewOfWrongTypes(t *testing.T) {
+	for _, raw := range []string{
+		`{"name":5}`, `{"sip":"x"}`, `{"sip":[]}`, `{"media":{"audio":{"codecs":"PCMA"}}}`, `{"media":{"audio":{"codecs":["PCMA",5]}}}`,
+		`{"media":{"encryption":{"enforce_security":"true"}}}`, `{"sip":{"expire_seconds":1.5}}`, `{"sip":{"expire_seconds":"300"}}`,
+	} {
+		if err := new(models.Device).SetDocument(parse(t, raw)); !errors.Is(err, models.ErrInvalid) {
+			t.Errorf("%s: got %v, want ErrInvalid", raw, err)
+		}
+	}
+	var d models.Device
+	doc := parse(t, `{"name":null,"sip":null,"enabled":null,"media":{"audio":null,"encryption":{"methods":null}},
+		"provision":{"lines":{"2":"0123456789abcdef0123456789abcdef","1":"x","02":"y"},"combo_keys":null}}`)
+	if err := d.SetDocument(doc); err != nil {
+		t.Fatal(err)
+	}
+	want := models.DeviceSettings{}
+	want.Provision.Lines = models.Lines{{Number: 2, DeviceID: "0123456789abcdef0123456789abcdef"}}
+	if diff := cmp.Diff(want, d.DeviceSettings, cmp.AllowUnexported(models.Switch{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestOverlay(t *testing.T) {
 	tests := []struct{ name, base, top, want string }{
 		{"leaves of top win", `{"a":{"x":1,"y":2},"b":1}`, `{"a":{"y":3}}`, `{"a":{"x":1,"y":3},"b":1}`},

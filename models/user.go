@@ -14,22 +14,23 @@ type User struct {
 
 // UserSettings is the typed view of a user's document.
 type UserSettings struct {
-	FirstName  string `json:"first_name"`
-	LastName   string `json:"last_name"`
-	Name       string `json:"name"`
-	Username   string `json:"username"`
-	Email      string `json:"email"`
-	Enabled    Switch `json:"enabled"`
-	PresenceID string `json:"presence_id"`
-	Timezone   string `json:"timezone"`
-	Language   string `json:"language"`
+	FirstName  string
+	LastName   string
+	Name       string
+	Username   string
+	Email      string
+	Enabled    Switch
+	PresenceID string
+	Timezone   string
+	Language   string
 }
 
 // SetDocument replaces the document and reads the typed view from it.
 func (u *User) SetDocument(doc Document) error {
-	settings := UserSettings{}
-	if err := doc.view(&settings); err != nil {
-		return err
+	v := &viewer{}
+	settings := v.user(doc)
+	if v.err != nil {
+		return v.err
 	}
 	u.Document, u.UserSettings = doc, settings
 	return nil

@@ -1,7 +1,6 @@
 package provisioner
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -44,11 +43,11 @@ func TestResolveKeys(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var stored models.Keys
-			if err := json.Unmarshal([]byte(`{"0": `+tt.stored+`}`), &stored); err != nil {
+			stored, err := models.ParseDocument([]byte(`{"0": ` + tt.stored + `}`))
+			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, resolveKeys(stored, users, "*3")); diff != "" {
+			if diff := cmp.Diff(tt.want, resolveKeys(models.KeysOf(map[string]any(stored)), users, "*3")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -105,12 +104,12 @@ func FuzzKeys(f *testing.F) {
 	f.Add([]byte(`{"65535": {"type": "parking", "value": 3.5}, "-1": {"type": "x"}}`), 0)
 	rules := KeyRules{Combo: KeyRule{First: 1}, Feature: KeyRule{First: 2}}
 	f.Fuzz(func(t *testing.T, raw []byte, count int) {
-		var stored models.Keys
-		if json.Unmarshal(raw, &stored) != nil {
+		stored, err := models.ParseDocument(raw)
+		if err != nil {
 			return
 		}
 		count = max(0, min(count, maxLineKeys))
-		resolved := resolveKeys(stored, nil, "*3")
+		resolved := resolveKeys(models.KeysOf(map[string]any(stored)), nil, "*3")
 		placed := rules.placeKeys(resolved, resolved, count)
 		if len(placed) != count {
 			t.Fatalf("%d keys, want %d", len(placed), count)
