@@ -35,9 +35,9 @@ func (i *importer) expect(file *fileCheck) {
 	i.file = file
 	switch {
 	case i.isChecked():
-		i.rules.settle = file.settle
+		i.settle = file.settle
 	case file != nil:
-		i.rules.settle = file.check
+		i.settle = file.check
 	}
 }
 

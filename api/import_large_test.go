@@ -217,6 +217,38 @@ func TestImportLargeGoesOn(t *testing.T) {
 	})
 }
 
+// A changingFile is another one when it is stored than when it was checked.
+type changingFile struct {
+	*bytes.Reader
+	later []byte
+	read  int
+}
+
+func (f *changingFile) Seek(offset int64, whence int) (int64, error) {
+	if f.read++; f.read == 2 {
+		f.Reader = bytes.NewReader(f.later)
+	}
+	return f.Reader.Seek(offset, whence)
+}
+
+// What has changed since it was checked is not stored.
+func TestImportLargeOfFileThatChanges(t *testing.T) {
+	api.SetImportPart(t, 200)
+	eachStore(t, func(t *testing.T, store *sqlstore.Store, account *models.Account) {
+		before := fleetFile(650)
+		survey, err := api.SurveyCSV(bytes.NewReader(before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := &changingFile{Reader: bytes.NewReader(before), later: bytes.Replace(before, []byte("Phone 500,"), []byte(","), 1)}
+		large := api.LargeImport{Store: store, Account: account, File: file, Survey: survey, Progress: func(string, int) {}}
+		result, err := large.Run(t.Context())
+		if !errors.Is(err, models.ErrInvalid) || result.Now.Stored != stored(t, store, account.ID) || result.Now.Stored > 400 {
+			t.Errorf("%+v, %v", result.Now, err)
+		}
+	})
+}
+
 func TestImportLargeOfBadFiles(t *testing.T) {
 	begin := string(fleetFile(6000))
 	tests := []struct{ name, file, want string }{

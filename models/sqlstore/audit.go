@@ -121,7 +121,11 @@ func (s *Store) audit(ctx context.Context, tx *gorm.DB, e models.AuditEntry) err
 // describe.
 func insertAudit(tx *gorm.DB, entries []auditRow) error {
 	for part := range batches(entries, auditRow.bytes) {
-		if err := tx.Create(&part).Error; err != nil {
+		var values []any
+		for _, row := range part {
+			values = append(values, row.values()...)
+		}
+		if err := createAudit.rows(tx, values); err != nil {
 			return err
 		}
 	}

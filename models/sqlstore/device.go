@@ -117,17 +117,17 @@ func (s *Store) insertDevices(tx *gorm.DB, list []*newDevice) (map[int]*models.T
 // them has a value that is taken, which leaves nothing of it, one by one. It
 // gives those that it stored.
 func insertRows(tx *gorm.DB, list []*newDevice, taken map[int]*models.TakenError) ([]*newDevice, error) {
-	rows := make([]deviceRow, len(list))
-	for i, n := range list {
-		rows[i] = n.row
+	var values []any
+	for _, n := range list {
+		values = append(values, n.row.values()...)
 	}
-	err := tx.Create(&rows).Error
+	err := createDevices.rows(tx, values)
 	if takenField(err) == "" {
 		return list, err
 	}
 	var stored []*newDevice
 	for _, n := range list {
-		err := tx.Create(&n.row).Error
+		err := createDevices.rows(tx, n.row.values())
 		switch field := takenField(err); {
 		case err == nil:
 			stored = append(stored, n)
