@@ -7,7 +7,7 @@ FUZZ_TIME     ?= 20s
 comma         := ,
 BENCH_PHONE   := -brand yealink -family t4x -model t46u -agent 'Yealink SIP-T46U 108.86.0.20 00:15:65:00:00:00'
 
-.PHONY: build run demo test lint vuln sync-fleet bench bench-http torture fuzz golden cover clean
+.PHONY: build run demo test lint vuln sync-fleet bench bench-beside torture fuzz golden cover clean
 
 build: ## the program, without cgo, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/dialtone ./cmd/dialtone
@@ -36,10 +36,10 @@ vuln: ## known vulnerabilities in what the program calls, from Go's public datab
 sync-fleet: build ## 20,000 phones, a bulk job, and kill -9 in the middle: each phone is told once
 	scripts/sync-fleet $(FLEET)
 
-bench: bench-http ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
+bench: bench-beside ## benchmarks, on SQLite and on a real MariaDB; BENCH_LARGE=1 goes up to a million devices; what the figures mean: docs/performance.md
 	scripts/with-mariadb $(GO) test -run '^$$' -bench . -benchmem -timeout 2h ./...
 
-bench-http: build ## phones' files beside nginx, and a storm of phones; writes the table of docs/performance.md
+bench-beside: build ## phones' files beside nginx, a storm of phones, registrations beside Kamailio; writes the table of docs/performance.md
 	scripts/test-deps bench
 	scripts/with-mariadb $(GO) run ./cmd/bench -dialtone bin/dialtone $(BENCH_PHONE) -write docs/performance.md $(if $(BENCH_LARGE),-sizes 1000$(comma)100000$(comma)1000000)
 

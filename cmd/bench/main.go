@@ -1,6 +1,7 @@
 // Command bench measures how fast Dialtone serves phones, beside nginx, which
-// serves the same bytes from disk: in one run, on one machine, in turns. `make
-// bench` runs it; it needs nginx, wrk, and a MariaDB server in TEST_MYSQL.
+// serves the same bytes from disk, and Kamailio, which registers the same phones:
+// in one run, on one machine, in turns. `make bench` runs it; it needs nginx, wrk,
+// sipp, Kamailio, and a MariaDB server in TEST_MYSQL.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -37,7 +39,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.setSizes(sizes)
 	if err == nil && (o.brand == "" || o.family == "" || o.model == "") {
-		err = errors.New("-brand, -family and -model say which phones: see `make bench-http`")
+		err = errors.New("-brand, -family and -model say which phones: see `make bench-beside`")
 	}
 	if err == nil {
 		err = run(ctx, o, os.Stdout)
@@ -89,7 +91,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	var rows []row
-	for _, part := range []func(context.Context) ([]row, error){l.besideNginx, l.storm, l.growth} {
+	for _, part := range []func(context.Context) ([]row, error){l.besideNginx, l.storm, l.growth, l.sip} {
 		more, err := part(ctx)
 		if err != nil {
 			return err
@@ -160,8 +162,7 @@ func (l *lab) storm(ctx context.Context) ([]row, error) {
 		}
 		rates, worst = append(rates, rate), got["boot_p99_ms"]
 	}
-	slices.Sort(rates)
-	rate := rates[len(rates)/2]
+	rate := median(rates)
 	rows := []row{{
 		fmt.Sprintf("boot storm: %d phones, all files over TLS and a registration each", l.phones),
 		fmt.Sprintf("%.0f phones/s, boot p99 %s ms", rate, worst), "handshakes of nginx: " + perSecond(l.handshakes), ratio(rate / l.handshakes), "≥ 0.80",
@@ -213,6 +214,14 @@ func (l *lab) tell(rows []row) {
 func middle(loads []load) load {
 	slices.SortFunc(loads, func(a, b load) int { return cmp.Compare(a.rate, b.rate) })
 	return loads[len(loads)/2]
+}
+
+// median is NaN of nothing.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 func perSecond(rate float64) string { return fmt.Sprintf("%.0f/s", rate) }
