@@ -45,10 +45,10 @@ func (s *server) syncDevice(ctx context.Context, r *request) (*answer, error) {
 // syncAccount tells every registered phone of the account to fetch its files:
 // a user's name may be on the keys of all of them.
 func (s *server) syncAccount(ctx context.Context, r *request) {
-	account := r.account
+	account, mode := r.account, r.syncMode()
 	s.inBatches(ctx, account.ID, func(_ context.Context, batch []models.Registration) error {
 		for _, registration := range batch {
-			s.CheckSync(CheckSync{Phone: &models.Phone{Device: registration.Device, Account: account}})
+			s.CheckSync(CheckSync{Phone: &models.Phone{Device: registration.Device, Account: account}, Mode: mode})
 		}
 		return nil
 	})

@@ -126,6 +126,8 @@ func TestFlushOfNewDevices(t *testing.T) {
 func TestRebootParameter(t *testing.T) {
 	b := newBench(t)
 	path := b.device(`{"name":"a","sip":{"username":"ann"}}`)
+	user := b.users() + "/" + b.do("PUT", b.users(), `{"data":{"first_name":"A","last_name":"B"}}`).id()
+	b.register(path)
 	b.checkSyncs()
 	for _, tt := range []struct{ method, path, body, want string }{
 		{"POST", path + "/sync", "", ""},
@@ -137,6 +139,9 @@ func TestRebootParameter(t *testing.T) {
 		{"PATCH", path + "?reboot=true", `{"data":{"sync":true}}`, "reboot"},
 		{"PATCH", path, `{"reboot":true,"data":{"sync":true}}`, "reboot"},
 		{"PATCH", path, `{"data":{"sync":true,"reboot":false}}`, "reload"},
+		{"PATCH", user, `{"data":{"sync":true,"reboot":true}}`, "reboot"},
+		{"PATCH", user + "?reboot=false", `{"data":{"sync":true}}`, "reload"},
+		{"PATCH", user, `{"data":{"sync":true}}`, ""},
 	} {
 		var headers []string
 		if strings.Contains(tt.path, "maybe") {
