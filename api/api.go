@@ -60,7 +60,7 @@ type Store interface {
 	DevicesTaken(ctx context.Context, phones []*models.Phone) ([][]*models.TakenError, error)
 	DevicesThere(ctx context.Context, accountID string, ids []string) (map[string]bool, error)
 	PhoneByID(ctx context.Context, accountID, deviceID string) (*models.Phone, error)
-	RegisteredDevices(ctx context.Context, accountID string) ([]string, error)
+	RegisteredDevices(ctx context.Context, accountID, after string, limit int) ([]string, error)
 	Bindings(ctx context.Context, deviceID string) ([]models.Binding, error)
 	DropBindings(ctx context.Context, bindings []models.Binding) error
 	Registrations(ctx context.Context, accountID, after string, limit int) ([]models.Registration, error)

@@ -195,7 +195,9 @@ func (s *server) deleteDevice(ctx context.Context, r *request) (*answer, error) 
 
 // deviceStatus serves GET .../devices/status: the registered devices only.
 func (s *server) deviceStatus(ctx context.Context, r *request) (*answer, error) {
-	ids, err := s.Store.RegisteredDevices(ctx, r.account.ID)
+	ids, p, err := r.idPage(func(after string, limit int) ([]string, error) {
+		return s.Store.RegisteredDevices(ctx, r.account.ID, after, limit)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -203,5 +205,5 @@ func (s *server) deviceStatus(ctx context.Context, r *request) (*answer, error) 
 	for _, id := range ids {
 		status = append(status, map[string]any{"device_id": id, "registered": true})
 	}
-	return listed(status, nil), nil
+	return listed(status, p), nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -354,6 +355,56 @@ func (l longList) ListDevices(_ context.Context, accountID string, part models.L
 	}
 	*l.read += len(out)
 	return out, nil
+}
+
+func (l longList) RegisteredDevices(_ context.Context, _, after string, limit int) ([]string, error) {
+	first := 0
+	if after != "" {
+		at, err := strconv.ParseInt(after, 16, 64)
+		if err != nil {
+			return nil, err
+		}
+		first = int(at) + 1
+	}
+	var ids []string
+	for i := first; i < min(l.devices, first+limit); i++ {
+		ids = append(ids, fmt.Sprintf("%032x", i))
+	}
+	*l.read += len(ids)
+	return ids, nil
+}
+
+// All registered devices are told at once, as many as one answer holds; pages tell
+// any number of them.
+func TestStatusIsBounded(t *testing.T) {
+	b := newBench(t)
+	read := 0
+	cfg := b.config
+	cfg.Store = longList{b.store, 20_000, &read}
+	b.handler = b.serve(cfg)
+	all := b.do("GET", b.devices()+"/status", "").want(http.StatusOK)
+	if len(all.list()) != 20_000 || all.envelope["next_start_key"] != nil || all.envelope["page_size"] != nil {
+		t.Errorf("%d devices, next %v", len(all.list()), all.envelope["next_start_key"])
+	}
+	read = 0
+	cfg.Store = longList{b.store, 20_001, &read}
+	b.handler = b.serve(cfg)
+	b.do("GET", b.devices()+"/status", "").fails(http.StatusRequestedRangeNotSatisfiable, "range not satisfiable")
+	b.do("GET", b.devices()+"/status?page_size=none", "").fails(http.StatusNotFound, "faulty_request")
+	b.do("GET", b.devices()+"/status?start_key=none", "").fails(http.StatusNotFound, "faulty_request")
+	devices, pages := 0, 0
+	for start := ""; pages == 0 || start != ""; pages++ {
+		read = 0
+		r := b.do("GET", b.devices()+"/status?page_size=1000&start_key="+start, "").want(http.StatusOK)
+		devices += len(r.list())
+		start, _ = r.envelope["next_start_key"].(string)
+		if read > 1001 {
+			t.Fatalf("%d read for a page", read)
+		}
+	}
+	if devices != 20_001 || pages != 21 {
+		t.Errorf("%d devices on %d pages", devices, pages)
+	}
 }
 
 // One request reads a bounded number of documents, and says where to go on.

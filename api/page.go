@@ -74,6 +74,35 @@ func (c collection[T]) listAll(part models.Listing, filters filters) (*answer, e
 	return listed(found.entries, nil), nil
 }
 
+// idPage answers one page of a list of ids if the request asks for pages, else all
+// of it: most clients want that, and never heard of pages here.
+func (r *request) idPage(fetch func(after string, limit int) ([]string, error)) ([]string, *page, error) {
+	part, err := r.listing()
+	if err != nil {
+		return nil, nil, err
+	}
+	paged := r.parameter("page_size") != "" || part.After != ""
+	if !paged {
+		part.Limit = maxUnpaged
+	}
+	ids, err := fetch(part.After, part.Limit+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &page{count: min(len(ids), part.Limit), start: r.parameter("start_key")}
+	if len(ids) > part.Limit {
+		ids = ids[:part.Limit]
+		p.next = startKey(ids[part.Limit-1])
+	}
+	switch {
+	case paged:
+		return ids, p, nil
+	case p.next != "":
+		return nil, nil, fault("range not satisfiable", "the list is too long to be answered at once")
+	}
+	return ids, nil, nil
+}
+
 // listing reads the paging parameters.
 func (r *request) listing() (models.Listing, error) {
 	if err := r.checkChunks(); err != nil {

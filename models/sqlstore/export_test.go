@@ -2,6 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -39,4 +42,91 @@ func (s *Store) HoldDevice(ctx context.Context, deviceID string, work func()) er
 		defer work()
 		return s.lockDevice(tx, deviceID)
 	})
+}
+
+// Strolls runs what a store is asked for and gives those of its statements that
+// would walk past more rows than they need, or sort them, with the database's plan.
+func (s *Store) Strolls(ctx context.Context, work func() error) ([]string, error) {
+	var asked []*gorm.Statement
+	note := func(db *gorm.DB) {
+		if !db.DryRun {
+			asked = append(asked, &gorm.Statement{SQL: db.Statement.SQL, Vars: db.Statement.Vars})
+		}
+	}
+	const name = "strolls"
+	for _, db := range []*gorm.DB{s.db, s.writer} {
+		of := db.Callback()
+		for _, err := range []error{of.Query().Register(name, note), of.Row().Register(name, note), of.Raw().Register(name, note),
+			of.Update().Register(name, note), of.Delete().Register(name, note)} {
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	err := work()
+	for _, db := range []*gorm.DB{s.db, s.writer} {
+		of := db.Callback()
+		_, _, _, _, _ = of.Query().Remove(name), of.Row().Remove(name), of.Raw().Remove(name), of.Update().Remove(name), of.Delete().Remove(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var strolls []string
+	for _, statement := range asked {
+		plan, strolling, err := s.plan(ctx, statement.SQL.String(), statement.Vars)
+		if err != nil {
+			return nil, err
+		}
+		if strolling {
+			strolls = append(strolls, statement.SQL.String()+"\n\t"+strings.Join(plan, "\n\t"))
+		}
+	}
+	return strolls, nil
+}
+
+// fullScan is a step of SQLite's plan that goes over a whole table or index.
+var fullScan = regexp.MustCompile(`^SCAN |TEMP B-TREE FOR (ORDER BY|GROUP BY)`)
+
+// page is how many rows may be sorted.
+const page = 200
+
+// plan is how the database carries a statement out.
+func (s *Store) plan(ctx context.Context, statement string, args []any) (steps []string, strolling bool, err error) {
+	if s.dialect == dialectSQLite {
+		rows, err := s.db.WithContext(ctx).Raw("EXPLAIN QUERY PLAN "+statement, args...).Rows()
+		if err != nil {
+			return nil, false, err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				return nil, false, err
+			}
+			steps = append(steps, detail)
+			strolling = strolling || fullScan.MatchString(detail)
+		}
+		return steps, strolling, rows.Err()
+	}
+	var rows []struct {
+		Table, Type, Key, Extra *string
+		Rows                    *int
+	}
+	err = s.db.WithContext(ctx).Raw("EXPLAIN "+statement, args...).Scan(&rows).Error
+	for _, row := range rows {
+		kind, extra := text(row.Type), text(row.Extra)
+		steps = append(steps, fmt.Sprintf("%s: %s %s, %s", text(row.Table), kind, text(row.Key), extra))
+		whole := kind == "ALL" || kind == "index" && !strings.Contains(extra, "loose")
+		strolling = strolling || whole || strings.Contains(extra, "filesort") && *row.Rows > page
+	}
+	return steps, strolling, err
+}
+
+// Analyze has the database count its rows, as it does by itself in time.
+func (s *Store) Analyze(ctx context.Context) error {
+	if s.dialect == dialectSQLite {
+		return s.Exec(ctx, "ANALYZE")
+	}
+	return s.Exec(ctx, "ANALYZE TABLE devices, registrations, fetches, unknown_devices, refusals, sync_jobs, audit")
 }

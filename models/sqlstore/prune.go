@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 )
 
@@ -32,7 +31,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 		err = errors.Join(err,
 			pruneRows[string](ctx, s, &syncItemRow{}, "id", "created", old),
 			pruneRows[string](ctx, s, &quickCallRow{}, "id", "created", old),
-			pruneRows[int64](ctx, s, &fetchRow{}, "id", "fetched", old, supersededFetch),
+			s.pruneFetches(ctx, old),
 			s.pruneSyncJobs(ctx, old),
 			pruneRows[string](ctx, s, &unknownDeviceRow{}, "account_id", "last_seen", old),
 			pruneRows[string](ctx, s, &refusalRow{}, "account_id", "last_seen", old),
@@ -45,17 +44,47 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 	return storeErr("prune", err)
 }
 
+// pruneFetches removes older fetches than that, but for the newest of each device's
+// file. Those are gone past again and again, so it goes by age: a step looks at so many
+// and never goes back.
+func (s *Store) pruneFetches(ctx context.Context, before time.Time) error {
+	var at fetchRow
+	for {
+		var rows []fetchRow
+		err := s.db.WithContext(ctx).Select("id", "fetched").
+			Where("fetched < ? AND fetched >= ? AND (fetched > ? OR id > ?)", millis(before), at.Fetched, at.Fetched, at.ID).
+			Order("fetched, id").Limit(pruneBatch).Find(&rows).Error
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		ids := make([]int64, len(rows))
+		for i, row := range rows {
+			ids[i] = row.ID
+		}
+		var superseded []int64
+		err = s.db.WithContext(ctx).Model(&fetchRow{}).Where("id IN ? AND "+supersededFetch, ids).Pluck("id", &superseded).Error
+		if err != nil {
+			return err
+		}
+		if len(superseded) > 0 {
+			if err := s.writer.WithContext(ctx).Where("id IN ?", superseded).Delete(&fetchRow{}).Error; err != nil {
+				return err
+			}
+		}
+		at = rows[len(rows)-1]
+	}
+}
+
 // supersededFetch is one that is not the newest of a device's file.
 const supersededFetch = `(fetches.device_id IS NULL OR EXISTS (SELECT 1 FROM fetches n WHERE n.device_id = fetches.device_id
 	AND n.file = fetches.file AND n.method = fetches.method AND n.fetched > fetches.fetched))`
 
 // pruneRows removes, a batch at a time, the rows of a table whose time in
-// column lies before the given one and for which all else holds, too.
-func pruneRows[Key any](ctx context.Context, s *Store, row any, key, column string, before time.Time, also ...string) error {
-	where := strings.Join(append(also, column+" < ?"), " AND ")
+// column lies before the given one.
+func pruneRows[Key any](ctx context.Context, s *Store, row any, key, column string, before time.Time) error {
 	for {
 		var keys []Key
-		err := s.db.WithContext(ctx).Model(row).Distinct(key).Where(where, millis(before)).Limit(pruneBatch).Pluck(key, &keys).Error
+		err := s.db.WithContext(ctx).Model(row).Distinct(key).Where(column+" < ?", millis(before)).Limit(pruneBatch).Pluck(key, &keys).Error
 		if err != nil || len(keys) == 0 {
 			return err
 		}

@@ -121,7 +121,7 @@ func boundRefusals(tx *gorm.DB, accountID string) error {
 // Refusals lists an account's refusals, newest first.
 func (s *Store) Refusals(ctx context.Context, accountID string, limit int) ([]models.Refusal, error) {
 	var rows []refusalRow
-	err := s.db.WithContext(ctx).Where("account_id = ?", accountID).Order("last_seen DESC, id").Limit(limit).Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("account_id = ?", accountID).Order("last_seen DESC, id DESC").Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, storeErr("refusals", err)
 	}

@@ -271,12 +271,13 @@ func (s *Store) DropBindings(ctx context.Context, bindings []models.Binding) err
 }
 
 // RegisteredDevices lists the ids of an account's devices that have a live
-// binding, in ascending order.
-func (s *Store) RegisteredDevices(ctx context.Context, accountID string) ([]string, error) {
+// binding, in ascending order, at most limit of them from the one that follows
+// after.
+func (s *Store) RegisteredDevices(ctx context.Context, accountID, after string, limit int) ([]string, error) {
 	var ids []string
 	err := s.db.WithContext(ctx).Model(&registrationRow{}).Distinct().
-		Where("account_id = ? AND expires > ?", accountID, millis(s.now())).
-		Order("device_id").Pluck("device_id", &ids).Error
+		Where("account_id = ? AND device_id > ? AND expires > ?", accountID, after, millis(s.now())).
+		Order("device_id").Limit(limit).Pluck("device_id", &ids).Error
 	return ids, storeErr("registered devices", err)
 }
 

@@ -660,7 +660,7 @@ func TestBindings(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 			t.Errorf("live bindings (-want +got):\n%s", diff)
 		}
-		ids, err := s.RegisteredDevices(ctx, a.ID)
+		ids, err := s.RegisteredDevices(ctx, a.ID, "", 1000)
 		if err != nil || !slices.Equal(ids, []string{d.ID}) {
 			t.Errorf("registered devices: got %v, %v", ids, err)
 		}
@@ -723,7 +723,7 @@ func TestBindings(t *testing.T) {
 		if last, err := s.LastFetches(ctx, d.ID); err != nil || len(last) != 0 {
 			t.Errorf("fetches of a deleted device: got %v, %v", last, err)
 		}
-		if ids, _ := s.RegisteredDevices(ctx, a.ID); len(ids) != 0 {
+		if ids, _ := s.RegisteredDevices(ctx, a.ID, "", 1000); len(ids) != 0 {
 			t.Errorf("bindings of a deleted device: got %v", ids)
 		}
 		err = s.UpdateBindings(ctx, d.ID, func(live []models.Binding) ([]models.Binding, error) { return live, nil })
@@ -805,7 +805,7 @@ func TestFirstBindingsTogether(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if ids, err := s.RegisteredDevices(t.Context(), a.ID); err != nil || len(ids) != phones {
+		if ids, err := s.RegisteredDevices(t.Context(), a.ID, "", 1000); err != nil || len(ids) != phones {
 			t.Errorf("got %d registered devices, %v, want %d", len(ids), err, phones)
 		}
 	})
@@ -851,7 +851,7 @@ func TestBindingChangesTogether(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if ids, err := s.RegisteredDevices(t.Context(), a.ID); err != nil || len(ids) != phones/3 {
+		if ids, err := s.RegisteredDevices(t.Context(), a.ID, "", 1000); err != nil || len(ids) != phones/3 {
 			t.Errorf("got %d registered devices, %v, want %d", len(ids), err, phones/3)
 		}
 	})
@@ -888,7 +888,7 @@ func TestBindingOfHeldDevice(t *testing.T) {
 	if err := errors.Join(err, <-waited); err != nil {
 		t.Error(err)
 	}
-	if ids, err := s.RegisteredDevices(t.Context(), a.ID); err != nil || len(ids) != 2 {
+	if ids, err := s.RegisteredDevices(t.Context(), a.ID, "", 1000); err != nil || len(ids) != 2 {
 		t.Errorf("got registered devices %v, %v, want both", ids, err)
 	}
 }

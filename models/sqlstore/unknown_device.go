@@ -36,10 +36,11 @@ const maxUnknown = 5000
 // account.
 func (s *Store) UnknownDevices(ctx context.Context, accountID, after string, limit int) ([]models.UnknownDevice, error) {
 	var rows []unknownDeviceRow
-	err := s.db.WithContext(ctx).Where("account_id = ? AND mac > ?", accountID, after).
-		// A request from before its device was created may be written down after that.
-		Where("NOT EXISTS (SELECT 1 FROM devices d WHERE d.mac = unknown_devices.mac AND d.account_id = unknown_devices.account_id)").
-		Order("mac").Limit(limit).Find(&rows).Error
+	// A request from before its device was created may be written down after that. As
+	// NOT EXISTS it would have MariaDB read all devices.
+	err := s.db.WithContext(ctx).Joins("LEFT JOIN devices d ON d.mac = unknown_devices.mac AND d.account_id = unknown_devices.account_id").
+		Where("unknown_devices.account_id = ? AND unknown_devices.mac > ? AND d.id IS NULL", accountID, after).
+		Order("unknown_devices.mac").Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, storeErr("unknown devices", err)
 	}
