@@ -361,6 +361,8 @@ func (unrecorded) SaveNotification(_ context.Context, n *models.Notification) er
 	return nil
 }
 
+func (unrecorded) BeginNotification(context.Context, *models.Notification) {}
+
 // benchFleet stores phones and returns them.
 func benchFleet(b *testing.B, store *sqlstore.Store) []*models.Phone {
 	b.Helper()

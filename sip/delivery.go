@@ -20,6 +20,9 @@ import (
 // defaultPauses are those before the second and the third attempt.
 var defaultPauses = []time.Duration{5 * time.Second, 30 * time.Second}
 
+// recordAfter is how long a NOTIFY is under way before that is recorded.
+const recordAfter = time.Second / 10
+
 // maxRetryAfter is how long a phone may put a NOTIFY off.
 const maxRetryAfter = 5 * time.Minute
 
@@ -95,20 +98,36 @@ func derived(parts ...string) string {
 }
 
 // attempt sends a delivery's NOTIFY once, and settles it or has it sent again
-// later. It does not wait for the record that it is under way: a crash may leave
-// no trace of what was sent in the moments before, as long as one commit takes.
+// later. Most answers come at once; what has none after recordAfter is recorded as
+// under way: a crash may leave no trace of what was sent in the moments before.
 func (n *notifier) attempt(ctx, sending context.Context, d *delivery) {
 	d.note.State, d.note.Next = models.NotifyQueued, time.Time{}
-	n.store.BeginNotification(ctx, d.note)
+	recorded := n.begin(ctx, *d.note)
 	sending, cancel := context.WithTimeout(sending, n.timeout)
 	defer cancel()
 	res, err := n.sender.send(sending, d.order.NotifyRequest, d.target, &d.call)
+	recorded()
 	d.note.Attempts++
 	d.note.State, d.note.Code, d.note.Reason = outcome(res, err)
 	if pause, again := n.pause(d.note.Attempts, res, err); again && n.later(ctx, d, pause) {
 		return
 	}
 	n.finish(ctx, d, !errors.Is(err, context.Canceled))
+}
+
+// begin records a notification in recordAfter, unless what it returns is called
+// before; once that has been called, nothing is recorded any more.
+func (n *notifier) begin(ctx context.Context, note models.Notification) (end func()) {
+	done := make(chan struct{})
+	later := time.AfterFunc(recordAfter, func() {
+		defer close(done)
+		n.store.BeginNotification(ctx, &note)
+	})
+	return func() {
+		if !later.Stop() {
+			<-done
+		}
+	}
 }
 
 // finish records the outcome of a delivery. One that the stop of the server

@@ -235,12 +235,17 @@ func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 	}
 	order := newOrder(r, len(targets))
 	var contacts sync.WaitGroup
-	for _, t := range targets {
+	for i, t := range targets {
 		order.takes(t.contact)
-		contacts.Go(func() {
+		send := func() {
 			defer n.recovered(ctx, r)
 			n.attempt(ctx, sending, n.newDelivery(order, t))
-		})
+		}
+		if last := i == len(targets)-1; last {
+			send()
+		} else {
+			contacts.Go(send)
+		}
 	}
 	contacts.Wait()
 }

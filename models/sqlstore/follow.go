@@ -25,7 +25,7 @@ func (s *Store) FollowNotifications(ctx context.Context) (watched int, err error
 	for {
 		var batch []syncItemRow
 		err := s.db.WithContext(ctx).Select("id", "watch_until").
-			Where("watch_until > ? OR (watch_until = ? AND id > ?)", after.WatchUntil, after.WatchUntil, after.ID).
+			Where("watch_until >= ? AND (watch_until > ? OR id > ?)", after.WatchUntil, after.WatchUntil, after.ID).
 			Order("watch_until, id").Limit(followBatch).Find(&batch).Error
 		if err != nil || len(batch) == 0 {
 			return watched, storeErr("follow notifications", err)

@@ -135,7 +135,7 @@ func (s *Store) Notifications(ctx context.Context, deviceID string, limit int) (
 func (s *Store) SettleNotifications(ctx context.Context, replica string, started, old time.Time, reason string) error {
 	return s.transaction(ctx, "settle notifications", func(tx *gorm.DB) error {
 		return tx.Model(&syncItemRow{}).
-			Where("state IN ? AND ((replica = ? AND created < ?) OR created < ?)",
+			Where("finished IS NULL AND state IN ? AND ((replica = ? AND created < ?) OR created < ?)",
 				[]string{models.NotifyQueued, models.NotifyRetrying}, clip(replica, 64), millis(started), millis(old)).
 			Updates(map[string]any{
 				"state": models.NotifyTimeout, "reason": reason, "next_attempt": nil, "finished": millis(s.now()),
