@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -77,21 +76,4 @@ func (m *multicast) close() error {
 		return nil
 	}
 	return m.conn.Close()
-}
-
-// answerDatagram writes a response from the UDP listener to where a request
-// came from (RFC 3261, section 18.2.2, and RFC 3581). The phone is in the same
-// network: there is no NAT between.
-func (s *sockets) answerDatagram(req *sipmsg.Request, res *sipmsg.Response) error {
-	source, err := netip.ParseAddrPort(req.Source())
-	via := res.Via()
-	if err != nil || via == nil {
-		return errors.Join(err, models.ErrInvalid)
-	}
-	to := source
-	if port := via.Port; !via.Params.Has("rport") && port > 0 && port <= 0xffff {
-		to = netip.AddrPortFrom(source.Addr(), uint16(port))
-	}
-	_, err = s.udp.WriteToUDPAddrPort([]byte(res.String()), to)
-	return err
 }

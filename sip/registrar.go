@@ -266,7 +266,7 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 	}
 	required := optionTags(headerValues(req, "require"))
 	if asked := append(optionTags(headerValues(req, "supported", "k")), required...); slices.Contains(asked, extensionOutbound) {
-		reg.outbound = reg.isFlow(len(req.GetHeaders("via")))
+		reg.outbound = reg.isFlow(countHeaders(req, "via"))
 	}
 	if !reg.outbound && slices.Contains(required, extensionOutbound) {
 		return nil, errFirstHop
@@ -277,13 +277,15 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 // requestDigest is a hash of what a request asks for and of what makes it one
 // and the same request.
 func requestDigest(req *sipmsg.Request) [16]byte {
-	hash := sha256.New()
+	text := make([]byte, 0, 1024)
 	for _, name := range []string{"via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"} {
 		for _, value := range headerValues(req, name) {
-			_, _ = fmt.Fprintf(hash, "%s %d %s", name, len(value), value) // a hash never fails
+			text = strconv.AppendInt(append(text, name...), int64(len(value)), 10)
+			text = append(append(text, ' '), value...)
 		}
 	}
-	return [16]byte(hash.Sum(nil))
+	sum := sha256.Sum256(text)
+	return [16]byte(sum[:16])
 }
 
 // optionTags splits headers that list extensions.

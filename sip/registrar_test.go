@@ -1,9 +1,12 @@
 package sip_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +21,7 @@ import (
 
 	"dialtone/models"
 	"dialtone/models/sqlstore/sqlstoretest"
+	"dialtone/sip"
 )
 
 func TestRegister(t *testing.T) {
@@ -67,7 +71,7 @@ func port(w *wire) string {
 func TestLifetimes(t *testing.T) {
 	o := open(t, nil)
 	o.ann(t)
-	o.device(t, map[string]any{"username": "long", "password": password, "expire_seconds": 600})
+	o.device(t, map[string]any{"username": "long", "password": password, "expire_seconds": json.Number("600")})
 	tests := []struct {
 		name, user, contact string
 		headers             []string
@@ -406,6 +410,57 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// slowStore stores bindings when it is told to.
+type slowStore struct {
+	sip.Store
+	begun, proceed chan struct{}
+}
+
+func (s *slowStore) UpdateBindings(ctx context.Context, id string, change func([]models.Binding) ([]models.Binding, error)) error {
+	s.begun <- struct{}{}
+	<-s.proceed
+	return s.Store.UpdateBindings(ctx, id, change)
+}
+
+// A REGISTER that is repeated while the first is being stored is not answered
+// before that is done.
+func TestRepeatedWhileStored(t *testing.T) {
+	slow := &slowStore{begun: make(chan struct{}, 1), proceed: make(chan struct{})}
+	o := open(t, func(c *sip.Config) { slow.Store, c.Store = c.Store, slow })
+	o.ann(t)
+	w := o.udp(t)
+	r := register{callID: "impatient", cseq: 1, contact: []string{"<sip:a@10.0.0.1>"}}
+	w.send(t, r.text(w, ""))
+	authorization := r.answer(t, w.read(t))
+	r.cseq = 2
+	datagram := r.text(w, authorization)
+	w.send(t, datagram)
+	<-slow.begun
+	w.send(t, datagram)
+	w.send(t, optionsOf(w, "heard after it"))
+	if res := w.read(t); res.get("Call-ID") != "heard after it" {
+		t.Errorf("got %v, want the answer to OPTIONS", res)
+	}
+	close(slow.proceed)
+	for _, what := range []string{"stored", "repeated later"} {
+		if res := w.read(t); res.code() != 200 || !strings.Contains(res.get("Contact"), "sip:a@10.0.0.1") {
+			t.Errorf("%s: got %v, want 200 with the contact", what, res)
+		}
+		w.send(t, datagram)
+	}
+}
+
+// Phones are answered also where the server listens at any address.
+func TestAnyAddress(t *testing.T) {
+	o := open(t, func(c *sip.Config) { c.Addr = ":0" })
+	ann := o.ann(t)
+	dialWire(t, "udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), o.Addrs().UDP.Port()), nil).mustRegister(t, "<sip:a@10.0.0.1>")
+	bindings := o.bindings(t, ann)
+	if len(bindings) != 1 || bindings[0].Received.Addr() != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("got %+v, want one from 127.0.0.1", bindings)
+	}
+}
+
 // A phone may count on with one nonce, and must then not be asked again.
 func TestNonceIsCountedOn(t *testing.T) {
 	o := open(t, nil)
@@ -663,7 +718,9 @@ func TestBadRequests(t *testing.T) {
 func TestLogHoldsNoMessages(t *testing.T) {
 	o := open(t, nil)
 	bad := "REGISTER sip:x SIP/2.0\r\nAuthorization: Digest response=\"" + password + "\"\r\nnot a header\r\n\r\n"
-	o.udp(t).send(t, bad)
+	datagrams := o.udp(t)
+	datagrams.send(t, bad)
+	datagrams.send(t, strings.Replace(bad, "REGISTER", "OPTIONS", 1))
 	w := o.tcp(t)
 	w.send(t, bad)
 	if m, err := w.tryRead(patience); !errors.Is(err, io.EOF) {

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
+	"dialtone/models"
 )
 
 const (
@@ -98,13 +101,49 @@ func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
 	if err != nil || via == nil || via.Params.Has("received") {
 		return
 	}
-	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
-	if err != nil || sentBy != source.Addr() {
+	if !sentFrom(via, source.Addr()) {
 		via.Params.Add("received", source.Addr().String())
 	}
-	if err == nil && sentBy != source.Addr() {
+	if translated(via, source.Addr()) {
 		res.SetDestination(req.Source())
 	}
+}
+
+// sentFrom reports whether a Via names the address that its request came from.
+func sentFrom(via *sipmsg.ViaHeader, source netip.Addr) bool {
+	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	return err == nil && sentBy == source
+}
+
+// translated reports whether a Via names another address than that.
+func translated(via *sipmsg.ViaHeader, source netip.Addr) bool {
+	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	return err == nil && sentBy != source
+}
+
+// answerDatagram writes a response from the UDP listener to where a request came
+// from (RFC 3261, section 18.2.2, and RFC 3581; for a NAT see finish).
+func (s *sockets) answerDatagram(req *sipmsg.Request, res *sipmsg.Response) error {
+	source, err := netip.ParseAddrPort(req.Source())
+	via := res.Via()
+	if err != nil || via == nil {
+		return errors.Join(err, models.ErrInvalid)
+	}
+	to := source
+	if !via.Params.Has("rport") && !translated(via, source.Addr()) {
+		to = netip.AddrPortFrom(source.Addr(), sentByPort(via))
+	}
+	var text bytes.Buffer
+	res.StringWrite(&text)
+	_, err = s.udp.WriteToUDPAddrPort(text.Bytes(), to)
+	return err
+}
+
+func sentByPort(via *sipmsg.ViaHeader) uint16 {
+	if via.Port <= 0 || via.Port > 0xffff {
+		return 5060 // RFC 3261, section 18.2.2
+	}
+	return uint16(via.Port)
 }
 
 func (s *Server) tag(req *sipmsg.Request) string {
@@ -117,13 +156,28 @@ func (s *Server) tag(req *sipmsg.Request) string {
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
+// A message is a request or a response.
+type message interface{ Headers() []sipmsg.Header }
+
 // headerValues are the values of all headers of a name, in order.
-func headerValues(msg sipmsg.Message, names ...string) []string {
+func headerValues(msg message, names ...string) []string {
 	var values []string
 	for _, name := range names {
-		for _, h := range msg.GetHeaders(name) {
-			values = append(values, h.Value())
+		for _, h := range msg.Headers() {
+			if strings.EqualFold(h.Name(), name) {
+				values = append(values, h.Value())
+			}
 		}
 	}
 	return values
+}
+
+func countHeaders(msg message, name string) int {
+	count := 0
+	for _, h := range msg.Headers() {
+		if strings.EqualFold(h.Name(), name) {
+			count++
+		}
+	}
+	return count
 }

@@ -243,9 +243,24 @@ func (s *Server) AwaitRoom(ctx context.Context) { s.notifier.awaitRoom(ctx) }
 // a few seconds and returns nil. A listener that fails ends it with an error.
 func (s *Server) Run(ctx context.Context) error {
 	work := context.WithoutCancel(ctx) // requests in hand are finished after ctx has ended
-	s.stack.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) { s.serve(work, req, tx) })
+	s.stack.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+		// The stack would keep a UDP transaction for 32 s to repeat its answer. A
+		// repeated request is answered again instead, which costs no memory: every
+		// method here is idempotent.
+		defer tx.Terminate()
+		if !req.IsAck() { // which ends an INVITE that was refused
+			s.serve(work, req, tx.Respond)
+		}
+	})
+	registers := newRegisters(func(req *sipmsg.Request, answering func()) {
+		s.serve(work, req, func(res *sipmsg.Response) error {
+			answering()
+			return s.sockets.answerDatagram(req, res)
+		})
+	})
 	group, ctx := errgroup.WithContext(ctx)
-	s.sockets.serve(ctx, group, s.stack.TransportLayer())
+	registers.serve(ctx, group)
+	s.sockets.serve(ctx, group, s.stack.TransportLayer(), registers)
 	s.sockets.serveMulticast(ctx, group, func(req *sipmsg.Request) { s.overhear(work, req) })
 	group.Go(func() error {
 		s.pinger.run(ctx)
@@ -281,28 +296,21 @@ func (s *Server) close() error {
 	return err
 }
 
-// serve handles one request of any method in the goroutine the stack made for it.
-func (s *Server) serve(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
-	// The stack would keep a UDP transaction for 32 s to repeat its answer. A
-	// repeated request is answered again instead, which costs no memory: every
-	// method here is idempotent.
-	defer tx.Terminate()
-	if req.IsAck() {
-		return // ends an INVITE that was refused
-	}
+// serve handles one request of any method but ACK.
+func (s *Server) serve(ctx context.Context, req *sipmsg.Request, send func(*sipmsg.Response) error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	defer s.recovered(ctx, req)
 	if !s.slots.TryAcquire(1) {
-		s.respond(ctx, req, tx, refusal(req, errBusy))
+		s.respond(ctx, req, send, refusal(req, errBusy))
 		return
 	}
 	defer s.slots.Release(1)
 	if s.profiles.concern(req) {
-		s.subscribe(ctx, req, func(res *sipmsg.Response) { s.respond(ctx, req, tx, res) })
+		s.subscribe(ctx, req, func(res *sipmsg.Response) { s.respond(ctx, req, send, res) })
 		return
 	}
-	s.respond(ctx, req, tx, s.answer(ctx, req))
+	s.respond(ctx, req, send, s.answer(ctx, req))
 }
 
 // overhear handles a request that came over multicast, if it is one for plug and
@@ -395,16 +403,16 @@ func (s *Server) malformed(req *sipmsg.Request) *refusalError {
 // repeatsHeader reports whether a request says twice what can only be said once.
 func repeatsHeader(req *sipmsg.Request) bool {
 	return slices.ContainsFunc([]string{"from", "to", "call-id", "cseq", "max-forwards", "content-length"}, func(name string) bool {
-		return len(req.GetHeaders(name)) > 1
+		return countHeaders(req, name) > 1
 	})
 }
 
-func (s *Server) respond(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction, res *sipmsg.Response) {
+func (s *Server) respond(ctx context.Context, req *sipmsg.Request, send func(*sipmsg.Response) error, res *sipmsg.Response) {
 	s.finish(req, res)
 	if s.cfg.Answered != nil {
 		s.cfg.Answered(known(req.Method), res.StatusCode)
 	}
-	if err := tx.Respond(res); err != nil {
+	if err := send(res); err != nil {
 		s.log.DebugContext(ctx, "answer not sent", "method", req.Method.String(), "remote", req.Source(), "err", err)
 	}
 }

@@ -130,10 +130,10 @@ func bindError(service, addr string, err error) error {
 
 // serve starts reading every socket. A socket that fails before ctx ends is an
 // error of the group.
-func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipmsg.TransportLayer) {
+func (s *sockets) serve(ctx context.Context, group *errgroup.Group, stack *sipmsg.TransportLayer, registers *registers) {
 	read := reader(ctx, group)
 	if s.udp != nil {
-		s.udp.stack = stack
+		s.udp.stack, s.udp.registers = stack, registers
 		s.udp.announce()
 		read("sip-udp", s.udp.serve)
 	}
@@ -191,19 +191,16 @@ func (s *sockets) listening() []listener {
 
 // port is the address a transport is bound to, the zero value when it is off.
 func (s *sockets) port(transport string) netip.AddrPort {
-	var addr net.Addr
+	var bound netip.AddrPort
 	switch {
 	case transport == transportUDP && s.udp != nil:
-		addr = s.udp.LocalAddr()
+		bound = s.udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	case transport == transportTCP && s.tcp != nil:
-		addr = s.tcp.Addr()
+		bound = s.tcp.Addr().(*net.TCPAddr).AddrPort()
 	case transport == transportTLS && s.tls != nil:
-		addr = s.tls.Addr()
-	default:
-		return netip.AddrPort{}
+		bound = s.tls.Addr().(*net.TCPAddr).AddrPort()
 	}
-	bound, _ := netip.ParseAddrPort(addr.String())
-	return bound
+	return netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port())
 }
 
 // reaches reports whether there is a way to a target: over a socket or a new
@@ -222,11 +219,12 @@ func (s *sockets) reaches(t target) bool {
 // reading now and then, which makes it forget, and starts it again.
 type datagrams struct {
 	*net.UDPConn
-	limit   int // changes of sender in one round of reading
-	stack   *sipmsg.TransportLayer
-	last    netip.AddrPort
-	sources int
-	pruning bool
+	limit     int // changes of sender in one round of reading
+	stack     *sipmsg.TransportLayer
+	registers *registers // which the stack does not see
+	last      netip.AddrPort
+	sources   int
+	pruning   bool
 }
 
 // serve reads until the socket is closed.
@@ -239,7 +237,7 @@ func (d *datagrams) serve() error {
 	}
 }
 
-// ReadFrom reads the next datagram that may be a SIP message.
+// ReadFrom reads the next datagram that may be a SIP message for the stack.
 func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 	if d.sources >= d.limit {
 		d.prune()
@@ -250,14 +248,15 @@ func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if !isDatagram(b[:n]) {
+		source = netip.AddrPortFrom(source.Addr().Unmap(), source.Port())
+		if !isDatagram(b[:n]) || d.registers.take(b[:n], source) {
 			continue
 		}
 		if source != d.last {
 			d.sources++
 			d.last = source
 		}
-		return n, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source.Addr().Unmap(), source.Port())), nil
+		return n, net.UDPAddrFromAddrPort(source), nil
 	}
 }
 
