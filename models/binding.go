@@ -92,6 +92,8 @@ type Fetch struct {
 	Firmware  string // parsed from the User-Agent by the brands' manifests
 	Exposed   bool   // secrets were sent in the clear: counted, not kept
 
+	CameBefore bool // the device is known to have fetched something before; not kept
+
 	// While what they replaced is still good, see the store's rotations; not kept.
 	WithToken    string // hash of the account's path token, when the device's own file was fetched with that
 	WithPassword string // hash of the device's HTTP password, likewise

@@ -21,6 +21,7 @@ type Device struct {
 	OldHTTPPassword  Secret    // the one before, "" = none that is good
 	OldPasswordUntil time.Time // how long it is good at most
 	FirstContact     time.Time // until when the phone may be given its bootstrap file, zero = it may not
+	CameBefore       bool      // the phone had fetched something when the device was read
 
 	DeviceSettings
 }

@@ -97,6 +97,10 @@ func olderDatabase(t *testing.T, url string) older {
 			VALUES (?, ?, 'f', 'GET', 404, '', 0, '', ?, '', 0, ?)`, oldAccount, mac, fmt.Sprint("at ", at), at)
 	}
 	exec("UPDATE devices SET mac = '001565aabb01' WHERE id = ?", o.phone)
+	for id, status := range map[string]int{o.desk: 200, o.trunk: 404} {
+		exec(`INSERT INTO fetches (account_id, device_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
+			VALUES (?, ?, '', 'f', 'GET', ?, '', 0, '', '', '', 0, 0)`, oldAccount, id, status)
+	}
 	o.deep = device(8, fmt.Sprintf(`{"name":"deep","custom":%s,"device_type":"mobile","mobile":{"mdn":"+14155550777"}}`, nested(50)))
 	return o
 }
@@ -126,6 +130,11 @@ func (o older) check(t *testing.T, s *sqlstore.Store) {
 	for username, want := range map[string]string{"ann": o.phone, "trunk1": o.trunk} {
 		if p, err := s.PhoneByUsername(t.Context(), oldAccount, username); err != nil || p.Device.ID != want {
 			t.Errorf("phone %s: %v, %v", username, p, err)
+		}
+	}
+	for id, want := range map[string]bool{o.desk: true, o.trunk: false, o.mobile: false} {
+		if d, err := s.Device(t.Context(), oldAccount, id); err != nil || d.CameBefore != want {
+			t.Errorf("device %s: %+v, %v, want it to have come before: %t", id, d, err, want)
 		}
 	}
 	if _, err := updateAccount(t.Context(), s, oldAccount, setMember("realm", "new.example.com")); err != nil {

@@ -30,7 +30,7 @@ type deviceRow struct {
 	Model       string
 	Enabled     bool
 
-	PathTokenSeen     string // hash of the account's path token that the phone came with last, while an older one was good
+	PathTokenSeen     string // hash of the account's path token that the phone came with last, while an older one was good; see seenWithNone
 	FirstContactUntil int64
 
 	Document string
@@ -424,6 +424,7 @@ func (s *Store) device(row deviceRow) (*models.Device, error) {
 	d.HTTPPassword = takeSecret(doc, privateHTTPPassword)
 	d.OldHTTPPassword = takeSecret(doc, privateOldHTTPPassword)
 	d.OldPasswordUntil, _ = time.Parse(time.RFC3339Nano, takeSecret(doc, privateOldPasswordUntil).Reveal()) // zero: it is over
+	d.CameBefore = row.PathTokenSeen != ""
 	if row.FirstContactUntil > 0 {
 		d.FirstContact = fromMillis(row.FirstContactUntil)
 	}

@@ -44,16 +44,21 @@ func (s *Store) HoldDevice(ctx context.Context, deviceID string, work func()) er
 	})
 }
 
-// Strolls runs what a store is asked for and gives those of its statements that
-// would walk past more rows than they need, or sort them, with the database's plan.
-func (s *Store) Strolls(ctx context.Context, work func() error) ([]string, error) {
+// A Plan is how the database carries out a statement.
+type Plan struct {
+	Text   string // the statement and the steps
+	Strays bool   // it would walk past more rows than it needs, or sort them
+}
+
+// Plans runs what a store is asked for and gives the plans of its statements.
+func (s *Store) Plans(ctx context.Context, work func() error) ([]Plan, error) {
 	var asked []*gorm.Statement
 	note := func(db *gorm.DB) {
 		if !db.DryRun {
 			asked = append(asked, &gorm.Statement{SQL: db.Statement.SQL, Vars: db.Statement.Vars})
 		}
 	}
-	const name = "strolls"
+	const name = "plans"
 	for _, db := range []*gorm.DB{s.db, s.writer} {
 		of := db.Callback()
 		for _, err := range []error{of.Query().Register(name, note), of.Row().Register(name, note), of.Raw().Register(name, note),
@@ -71,17 +76,15 @@ func (s *Store) Strolls(ctx context.Context, work func() error) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	var strolls []string
+	var plans []Plan
 	for _, statement := range asked {
-		plan, strolling, err := s.plan(ctx, statement.SQL.String(), statement.Vars)
+		steps, strays, err := s.plan(ctx, statement.SQL.String(), statement.Vars)
 		if err != nil {
 			return nil, err
 		}
-		if strolling {
-			strolls = append(strolls, statement.SQL.String()+"\n\t"+strings.Join(plan, "\n\t"))
-		}
+		plans = append(plans, Plan{statement.SQL.String() + "\n\t" + strings.Join(steps, "\n\t"), strays})
 	}
-	return strolls, nil
+	return plans, nil
 }
 
 // fullScan is a step of SQLite's plan that goes over a whole table or index.
@@ -91,7 +94,7 @@ var fullScan = regexp.MustCompile(`^SCAN |TEMP B-TREE FOR (ORDER BY|GROUP BY)`)
 const page = 200
 
 // plan is how the database carries a statement out.
-func (s *Store) plan(ctx context.Context, statement string, args []any) (steps []string, strolling bool, err error) {
+func (s *Store) plan(ctx context.Context, statement string, args []any) (steps []string, strays bool, err error) {
 	if s.dialect == dialectSQLite {
 		rows, err := s.db.WithContext(ctx).Raw("EXPLAIN QUERY PLAN "+statement, args...).Rows()
 		if err != nil {
@@ -105,9 +108,9 @@ func (s *Store) plan(ctx context.Context, statement string, args []any) (steps [
 				return nil, false, err
 			}
 			steps = append(steps, detail)
-			strolling = strolling || fullScan.MatchString(detail)
+			strays = strays || fullScan.MatchString(detail)
 		}
-		return steps, strolling, rows.Err()
+		return steps, strays, rows.Err()
 	}
 	var rows []struct {
 		Table, Type, Key, Extra *string
@@ -118,9 +121,9 @@ func (s *Store) plan(ctx context.Context, statement string, args []any) (steps [
 		kind, extra := text(row.Type), text(row.Extra)
 		steps = append(steps, fmt.Sprintf("%s: %s %s, %s", text(row.Table), kind, text(row.Key), extra))
 		whole := kind == "ALL" || kind == "index" && !strings.Contains(extra, "loose")
-		strolling = strolling || whole || strings.Contains(extra, "filesort") && *row.Rows > page
+		strays = strays || whole || strings.Contains(extra, "filesort") && *row.Rows > page
 	}
-	return steps, strolling, err
+	return steps, strays, err
 }
 
 // Analyze has the database count its rows, as it does by itself in time.

@@ -23,7 +23,7 @@ type phoneRow struct {
 var phoneQuery = fmt.Sprintf(`SELECT %s, d.sip_username AS d_sip_username, d.realm AS d_realm, %s, %s FROM devices d
 	JOIN accounts a ON a.id = d.account_id
 	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
-	prefixed("d", "account_id", "first_contact_until"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
+	prefixed("d", "account_id", "first_contact_until", "path_token_seen"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
 
 // prefixed lists columns that make a record, with some of its table's own, as
 // those of one part of a phoneRow.

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"net/http"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -11,9 +13,19 @@ import (
 )
 
 // behind are the devices that need the old path token of their account: those
-// that fetch, and have not been seen with the new one.
-const behind = `d.account_id = accounts.id AND d.mac IS NOT NULL AND d.enabled AND d.path_token_seen <> accounts.path_token_hash
-	AND EXISTS (SELECT 1 FROM fetches f WHERE f.device_id = d.id AND f.` + cameBack + `)`
+// that fetch, and have not been seen with the new one. An index has them in two
+// places: before and behind those that have.
+func behind(db *gorm.DB, a accountRow) []*gorm.DB {
+	const needs = "account_id = ? AND path_token_seen > '' AND mac IS NOT NULL AND enabled AND path_token_seen "
+	return []*gorm.DB{
+		db.Model(&deviceRow{}).Where(needs+"< ?", a.ID, a.PathTokenHash),
+		db.Model(&deviceRow{}).Where(needs+"> ?", a.ID, a.PathTokenHash),
+	}
+}
+
+// seenWithNone is in a device's path_token_seen once the phone has fetched something,
+// with whatever. Hashes are greater.
+const seenWithNone = "-"
 
 // RotatePathToken gives the account that old is another path token, unless that
 // is no longer what is stored: ErrConflict. The old token lets phones in until
@@ -56,9 +68,24 @@ func (s *Store) PhonesBehind(ctx context.Context, accountID string) (int64, erro
 }
 
 func phonesBehind(db *gorm.DB, accountID string) (n int64, err error) {
-	err = db.Raw("SELECT COUNT(*) FROM accounts JOIN devices d ON "+behind+
-		" WHERE accounts.id = ? AND old_path_token_hash IS NOT NULL", accountID).Scan(&n).Error
-	return n, err
+	overlapping, err := overlaps(db, "id = ?", accountID)
+	if err != nil || len(overlapping) == 0 {
+		return 0, err
+	}
+	for _, needing := range behind(db, overlapping[0]) {
+		var some int64
+		if err := needing.Count(&some).Error; err != nil {
+			return 0, err
+		}
+		n += some
+	}
+	return n, nil
+}
+
+// overlaps reads the accounts of a condition whose old path token is still good.
+func overlaps(db *gorm.DB, where string, value string) (accounts []accountRow, err error) {
+	err = db.Select("id", "path_token_hash").Where(where+" AND old_path_token_hash IS NOT NULL", value).Find(&accounts).Error
+	return accounts, err
 }
 
 // RotateHTTPPassword gives the device that old is another HTTP password, unless
@@ -100,14 +127,21 @@ func (s *Store) RotateHTTPPassword(ctx context.Context, old *models.Device, unti
 // endOverlaps ends the overlap of rotations: of a password when its phone came
 // with the new one, of a path token when all did.
 func (s *Store) endOverlaps(tx *gorm.DB, fetches []models.Fetch) error {
+	var first []string
 	byToken, byPassword := map[string][]string{}, map[[2]string]bool{} // devices
 	for _, f := range fetches {
+		if f.DeviceID != "" && !f.CameBefore && f.Method == http.MethodGet && f.Status < http.StatusBadRequest {
+			first = append(first, f.DeviceID)
+		}
 		if f.WithToken != "" {
 			byToken[f.WithToken] = append(byToken[f.WithToken], f.DeviceID)
 		}
 		if f.WithPassword != "" {
 			byPassword[[2]string{f.DeviceID, f.WithPassword}] = true
 		}
+	}
+	if err := noteFirst(tx, distinct(first)); err != nil {
+		return err
 	}
 	for token, devices := range byToken {
 		if err := endTokenOverlap(tx, token, devices); err != nil {
@@ -122,14 +156,34 @@ func (s *Store) endOverlaps(tx *gorm.DB, fetches []models.Fetch) error {
 	return nil
 }
 
+// noteFirst notes the devices among these that have not fetched anything before.
+func noteFirst(tx *gorm.DB, devices []string) error {
+	for part := range slices.Chunk(devices, rowBatch) {
+		err := tx.Model(&deviceRow{}).Where("id IN ? AND path_token_seen = ''", part).Update("path_token_seen", seenWithNone).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // endTokenOverlap notes devices that came with the token of this hash.
 func endTokenOverlap(tx *gorm.DB, token string, devices []string) error {
 	err := tx.Model(&deviceRow{}).Where("id IN ? AND path_token_seen <> ?", devices, token).Update("path_token_seen", token).Error
 	if err != nil {
 		return err
 	}
-	return tx.Exec(`UPDATE accounts SET old_path_token_hash = NULL, old_path_token_until = 0
-		WHERE path_token_hash = ? AND old_path_token_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM devices d WHERE `+behind+`)`, token).Error
+	accounts, err := overlaps(tx, "path_token_hash = ?", token)
+	if err != nil || len(accounts) == 0 {
+		return err
+	}
+	for _, needing := range behind(tx, accounts[0]) {
+		if needed, err := exists(needing); err != nil || needed {
+			return err
+		}
+	}
+	return tx.Model(&accountRow{}).Where("path_token_hash = ?", token).
+		Updates(map[string]any{"old_path_token_hash": nil, "old_path_token_until": 0}).Error
 }
 
 // forgetOldPassword ends the overlap of a device that came with the password of

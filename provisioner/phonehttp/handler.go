@@ -439,7 +439,7 @@ func (v *visit) record() {
 		fetch.MAC = v.agent.MAC.String()
 	}
 	if v.phone != nil {
-		fetch.DeviceID = v.phone.Device.ID
+		fetch.DeviceID, fetch.CameBefore = v.phone.Device.ID, v.phone.Device.CameBefore
 	}
 	if v.want.HasMAC && v.w.status < http.StatusBadRequest {
 		fetch.WithPassword = v.withPassword

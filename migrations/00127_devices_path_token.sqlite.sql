@@ -1,0 +1,5 @@
+-- +goose Up
+CREATE INDEX devices_path_token ON devices (account_id, path_token_seen) WHERE path_token_seen > '';
+
+-- +goose Down
+DROP INDEX devices_path_token;
