@@ -67,6 +67,10 @@ func (c *fileCheck) keep(part int, columns []CSVColumn, rows []csvRow) bool {
 func (c *fileCheck) sum(columns []CSVColumn, rows []csvRow) uint64 {
 	var hash maphash.Hash
 	hash.SetSeed(c.seed)
+	for _, column := range columns {
+		_, _ = hash.WriteString(column.Field)
+		_ = hash.WriteByte(0)
+	}
 	for _, row := range rows {
 		for _, column := range columns {
 			switch cell := row.cells[column.Field].(type) {

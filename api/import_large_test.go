@@ -234,19 +234,28 @@ func (f *changingFile) Seek(offset int64, whence int) (int64, error) {
 // What has changed since it was checked is not stored.
 func TestImportLargeOfFileThatChanges(t *testing.T) {
 	api.SetImportPart(t, 200)
-	eachStore(t, func(t *testing.T, store *sqlstore.Store, account *models.Account) {
-		before := fleetFile(650)
-		survey, err := api.SurveyCSV(bytes.NewReader(before))
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := &changingFile{Reader: bytes.NewReader(before), later: bytes.Replace(before, []byte("Phone 500,"), []byte(","), 1)}
-		large := api.LargeImport{Store: store, Account: account, File: file, Survey: survey, Progress: func(string, int) {}}
-		result, err := large.Run(t.Context())
-		if !errors.Is(err, models.ErrInvalid) || result.Now.Stored != stored(t, store, account.ID) || result.Now.Stored > 400 {
-			t.Errorf("%+v, %v", result.Now, err)
-		}
-	})
+	before := fleetFile(650)
+	for what, later := range map[string][]byte{
+		"a row":        bytes.Replace(before, []byte("Phone 500,"), []byte(","), 1),
+		"a column":     bytes.Replace(before, []byte("name,"), []byte("nickname,"), 1),
+		"what follows": append(bytes.Clone(before), ",\"x\",\n"...),
+		"the end":      before[:bytes.Index(before, []byte("Phone 500,"))],
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachStore(t, func(t *testing.T, store *sqlstore.Store, account *models.Account) {
+				survey, err := api.SurveyCSV(bytes.NewReader(before))
+				if err != nil {
+					t.Fatal(err)
+				}
+				file := &changingFile{Reader: bytes.NewReader(before), later: later}
+				large := api.LargeImport{Store: store, Account: account, File: file, Survey: survey, Progress: func(string, int) {}}
+				result, err := large.Run(t.Context())
+				if !errors.Is(err, models.ErrInvalid) || result.Now.Stored != stored(t, store, account.ID) || result.Now.Finished {
+					t.Errorf("%+v, %v", result.Now, err)
+				}
+			})
+		})
+	}
 }
 
 func TestImportLargeOfBadFiles(t *testing.T) {
