@@ -18,30 +18,30 @@ import (
 // them out. Their texts are constants of this package: a list of any length is one
 // parameter. MySQL reads the text with its values in it each time.
 type statements struct {
-	pool *sql.DB
-
-	mu       sync.Mutex
-	compiled map[string]*sql.Stmt // by their texts
+	pool     *sql.DB
+	compiled sync.Map // *sql.Stmt, by their texts
 }
 
 func newStatements(db *gorm.DB) (*statements, error) {
 	pool, err := db.DB()
-	return &statements{pool: pool, compiled: map[string]*sql.Stmt{}}, err
+	return &statements{pool: pool}, err
 }
 
 // of compiles a text unless it is. Within a transaction that has the only
-// connection it must be, see prepare.
+// connection it must be, see prepare: what waits here for that connection holds
+// nothing that the transaction needs.
 func (s *statements) of(ctx context.Context, text string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if statement := s.compiled[text]; statement != nil {
-		return statement, nil
+	if compiled, ok := s.compiled.Load(text); ok {
+		return compiled.(*sql.Stmt), nil
 	}
 	statement, err := s.pool.PrepareContext(ctx, strings.ReplaceAll(text, "IN ?", "IN (SELECT value FROM json_each(?))"))
-	if err == nil {
-		s.compiled[text] = statement
+	if err != nil {
+		return nil, err
 	}
-	return statement, err
+	if first, there := s.compiled.LoadOrStore(text, statement); there {
+		return first.(*sql.Stmt), statement.Close()
+	}
+	return statement, nil
 }
 
 // prepare compiles what a transaction is going to ask.

@@ -893,6 +893,38 @@ func TestBindingOfHeldDevice(t *testing.T) {
 	}
 }
 
+// A statement that is needed for the first time waits for SQLite's only writer, and
+// keeps no transaction waiting that has the writer and needs statements itself.
+func TestFirstStatementWaits(t *testing.T) {
+	s := sqlstoretest.New(t)
+	a := newAccount(t, s, "acme.example.com")
+	d := createDevice(t, s, a.ID, `{"name":"x"}`)
+	pools, err := s.Pools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := make(chan error, 1)
+	calls := 0
+	err = s.UpdateBindings(t.Context(), d.ID, func([]models.Binding) ([]models.Binding, error) {
+		if calls++; calls == 1 {
+			before := pools["writer"].Stats().WaitCount
+			go func() {
+				saved <- s.SaveNotification(t.Context(), &models.Notification{AccountID: a.ID, DeviceID: d.ID, State: models.NotifyQueued, Created: time.Now()})
+			}()
+			for pools["writer"].Stats().WaitCount == before {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		return []models.Binding{{
+			AccountID: a.ID, DeviceID: d.ID, Contact: "sip:x", Received: netip.MustParseAddrPort("192.0.2.1:5060"),
+			Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+		}}, nil
+	})
+	if err := errors.Join(err, <-saved); err != nil || calls != 1 {
+		t.Errorf("registered at attempt %d: %v", calls, err)
+	}
+}
+
 // What one server remembers of a phone is worth nothing after another has changed
 // what the phone is read from.
 func TestPhoneByAORIsFresh(t *testing.T) {
