@@ -43,10 +43,10 @@ bench-beside: build ## phones' files beside nginx, a storm of phones, registrati
 	scripts/test-deps bench
 	scripts/with-mariadb $(GO) run ./cmd/bench -dialtone bin/dialtone $(BENCH_PHONE) -write docs/performance.md $(if $(BENCH_LARGE),-sizes 1000$(comma)100000$(comma)1000000)
 
-torture: ## hundreds of kill -9, a Galera cluster of three nodes; RFC 4475's messages, 100,000 malformed or half-open SIP requests, 200,000 fetches
+torture: ## hundreds of kill -9, a Galera cluster of three nodes; RFC 4475's messages, 100,000 malformed or half-open SIP requests, 200,000 fetches and as many registrations
 	scripts/test-deps galera
 	scripts/with-mariadb $(GO) test -timeout 2h -count 1 -v -run 'TestCrashLoop|TestReplicas|TestGalera' ./cmd/dialtone -args -kills 200 -galera
-	TORTURE=1 CGO_ENABLED=1 $(GO) test -race ./sip -run 'Torture|NothingLeaks' -count 1
+	TORTURE=1 CGO_ENABLED=1 $(GO) test -race -timeout 1h ./sip -run 'Torture|NothingLeaks|LeaveNothing' -count 1
 	TORTURE=1 CGO_ENABLED=1 $(GO) test -race -timeout 1h ./provisioner/phonehttp -run LeaveNothing -count 1
 
 fuzz: ## every fuzz target for FUZZ_TIME

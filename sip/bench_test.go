@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -414,22 +413,7 @@ func registerFrom(b *testing.B, server netip.AddrPort, n int) error {
 	defer func() { _ = conn.Close() }()
 	w := newWire(conn, "udp")
 	r := register{callID: fmt.Sprintf("call-%d", n), cseq: 1, contact: []string{"<sip:ann@" + conn.LocalAddr().String() + ">"}}
-	if _, err := io.WriteString(w, r.text(w, "")); err != nil {
-		return err
-	}
-	challenge, err := w.tryRead(patience)
-	if err != nil {
-		return err
-	}
-	r.cseq++
-	if _, err := io.WriteString(w, r.text(w, r.answer(b, challenge))); err != nil {
-		return err
-	}
-	res, err := w.tryRead(patience)
-	if err == nil && res.code() != 200 {
-		err = fmt.Errorf("REGISTER answered %v", res)
-	}
-	return err
+	return w.tryRegister(b, r)
 }
 
 // onePhone is a store for a phone with any number of contacts.

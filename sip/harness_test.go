@@ -429,6 +429,27 @@ func (w *wire) register(t testing.TB, r register) *message {
 	return w.read(t)
 }
 
+// tryRegister is register for a goroutine of its own; an answer other than 200 is an
+// error.
+func (w *wire) tryRegister(t testing.TB, r register) error {
+	if _, err := io.WriteString(w, r.text(w, "")); err != nil {
+		return err
+	}
+	challenge, err := w.tryRead(patience)
+	if err != nil {
+		return err
+	}
+	r.cseq++
+	if _, err := io.WriteString(w, r.text(w, r.answer(t, challenge))); err != nil {
+		return err
+	}
+	res, err := w.tryRead(patience)
+	if err == nil && res.code() != 200 {
+		err = fmt.Errorf("REGISTER answered %v", res)
+	}
+	return err
+}
+
 // mustRegister registers a contact and fails the test when that fails.
 func (w *wire) mustRegister(t testing.TB, contact ...string) *message {
 	t.Helper()
