@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ const (
 
 // A batch carries out requests of many callers at once: with one query, or with
 // one commit. While one run is under way, what comes in waits for the next.
-// Nobody waits longer than for two runs, and alone for none. What a run reads is
+// Nobody waits longer than for two runs, and alone for none; when the processors are
+// busy, a run begins after what is ready to go on has asked. What a run reads is
 // never older than any of its requests, and an answer comes after its commit.
 type batch[Q, A any] struct {
 	max int                                     // requests of one run
@@ -75,6 +77,7 @@ func (b *batch[Q, A]) put(ctx context.Context, what Q) <-chan result[A] {
 // run works until nobody waits.
 func (b *batch[Q, A]) run(ctx context.Context) {
 	for {
+		runtime.Gosched() // who is about to ask comes along
 		b.mu.Lock()
 		b.waiting = slices.DeleteFunc(b.waiting, func(r request[Q, A]) bool { return r.givenUp() != nil })
 		n := min(len(b.waiting), b.max)
