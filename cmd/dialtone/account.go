@@ -44,7 +44,7 @@ func newAccountCreateCommand() *cobra.Command {
 	for _, required := range []string{"name", "realm"} {
 		_ = cmd.MarkFlagRequired(required) // fails only for flags that do not exist
 	}
-	addSettings(cmd, "db.", "secrets.", "phones.", "log.")
+	addSettings(cmd, "db.", "secrets.", "phones.url", "phones.addr", "phones.tls_addr", "log.")
 	addOutput(cmd)
 	return cmd
 }
