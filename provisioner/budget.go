@@ -34,6 +34,7 @@ func init() {
 		pongo2.RegisterTag(writeTag, parseWrite),
 		pongo2.ReplaceTag("set", parseSet),
 		pongo2.ReplaceTag("if", parseIf),
+		pongo2.ReplaceTag("for", parseFor),
 		pongo2.ReplaceFilter("join", joinFilter),
 		pongo2.RegisterFilter("limit", limitFilter),
 	)
@@ -47,6 +48,15 @@ type budget struct {
 	steps int
 	at    *pongo2.Token // of the last step
 	spent error         // what ended the rendering: through macros the engine hands on no more than its text
+	space []byte        // to write to, until it is lent
+}
+
+// lend gives the engine's buffer, which is still empty, the space.
+func (b *budget) lend(w pongo2.TemplateWriter) {
+	if buffer, ok := w.(*bytes.Buffer); ok && b.space != nil {
+		*buffer = *bytes.NewBuffer(b.space)
+	}
+	b.space = nil
 }
 
 var tooMuchOutput = fmt.Sprintf("more than %d bytes of output", maxFileBytes)
@@ -79,6 +89,7 @@ func (n *stepNode) Execute(ctx *pongo2.ExecutionContext, w pongo2.TemplateWriter
 		return b.end("%s", tooMuchOutput)
 	}
 	if n.begins {
+		b.lend(w)
 		for name, v := range ctx.Public {
 			if tooLarge(v) {
 				return b.outgrown(name, n.token)

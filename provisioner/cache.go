@@ -55,7 +55,10 @@ type rendering struct {
 }
 
 func pack(key cacheKey, file File, at time.Time) rendering {
-	packed := s2.EncodeBetter(nil, file.Body)
+	space := spaces.Get().(*[]byte)
+	defer spaces.Put(space)
+	packed := s2.EncodeBetter(*space, file.Body)
+	*space = packed[:0]
 	file.Body = nil
 	return rendering{key, file, bytes.Clone(packed), at}
 }

@@ -27,6 +27,15 @@ type simple interface {
 
 // parseExpression takes all that a tag has left.
 func parseExpression(arguments *pongo2.Parser) (expression, *pongo2.Error) {
+	e, err := parseNextExpression(arguments)
+	if err == nil && arguments.Remaining() > 0 {
+		return expression{}, arguments.Error("the expression goes on where it should end", nil)
+	}
+	return e, err
+}
+
+// parseNextExpression takes as much as the engine would.
+func parseNextExpression(arguments *pongo2.Parser) (expression, *pongo2.Error) {
 	reader := &expressionReader{}
 	for i := range arguments.Remaining() {
 		reader.tokens = append(reader.tokens, arguments.GetR(i))
@@ -35,9 +44,7 @@ func parseExpression(arguments *pongo2.Parser) (expression, *pongo2.Error) {
 	if err != nil {
 		return expression{}, err
 	}
-	if arguments.Remaining() > 0 {
-		return expression{}, arguments.Error("the expression goes on where it should end", nil)
-	}
+	reader.tokens = reader.tokens[:len(reader.tokens)-arguments.Remaining()]
 	return expression{reader.whole(), engine}, nil
 }
 
@@ -117,6 +124,11 @@ func (x reading) value(ctx *pongo2.ExecutionContext) (any, bool) {
 			}
 			if v = nil; i < len(at) {
 				v = at[i]
+			}
+		case *loopState:
+			var known bool
+			if v, known = at.member(name); !known {
+				return nil, false
 			}
 		default:
 			return nil, false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -99,63 +100,73 @@ func checkINI(rule *FileRule, body []byte) error {
 	if len(body) == 0 || body[len(body)-1] != '\n' {
 		return &lineError{1 + bytes.Count(body, []byte("\n")), "the last line does not end"}
 	}
-	seen := seenKeys.Get().(map[string]bool)
+	seen := seenKeys.Get().(map[uint64][]byte)
 	defer func() { clear(seen); seenKeys.Put(seen) }()
 	number := 0
-	for line := range strings.Lines(string(body)) {
+	for line := range bytes.Lines(body) {
 		number++
-		line = strings.TrimSuffix(line, "\n")
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		if number == 1 && rule.Header != "" {
-			if line != rule.Header {
+			if string(line) != rule.Header {
 				return &lineError{1, fmt.Sprintf("the first line must be %q", rule.Header)}
 			}
 			continue
 		}
 		key, reason := iniKey(rule, line)
+		hash := maphash.Bytes(keySeed, key)
 		switch {
 		case reason != "":
 			return &lineError{number, reason}
-		case key != "" && seen[key] && !slices.Contains(rule.Repeatable, key):
+		case key == nil:
+			continue
+		case bytes.Equal(seen[hash], key) && !slices.Contains(rule.Repeatable, string(key)):
 			return &lineError{number, fmt.Sprintf("key %s is there twice", key)}
 		}
-		seen[key] = true
+		seen[hash] = key
 	}
 	return nil
 }
 
-// seenKeys are maps that were used before: as large as a file has lines, they
-// would be a tenth of what its rendering allocates.
-var seenKeys = sync.Pool{New: func() any { return map[string]bool{} }}
+// seenKeys are maps that were used before, from the hashes of keys to the keys:
+// as large as a file has lines, they would be a tenth of what its rendering
+// allocates.
+var seenKeys = sync.Pool{New: func() any { return map[uint64][]byte{} }}
 
-// iniKey is the key of a line, "" when it has none; the reason says why the
+var keySeed = maphash.MakeSeed()
+
+// iniKey is the key of a line, nil when it has none; the reason says why the
 // line is wrong.
-func iniKey(rule *FileRule, line string) (key, reason string) {
-	if key := plainKey(line); key != "" && !slices.Contains(rule.Directives, key) {
+func iniKey(rule *FileRule, line []byte) (key []byte, reason string) {
+	if key := plainKey(line); len(key) > 0 && !rule.isDirective(key) {
 		return key, ""
 	}
-	if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
-		return "", ""
+	if trimmed := bytes.TrimSpace(line); len(trimmed) == 0 || trimmed[0] == '#' {
+		return nil, ""
 	}
 	for _, directive := range rule.Directives {
-		if rest, ok := strings.CutPrefix(line, directive); ok && strings.HasPrefix(rest, " ") {
-			return "", ""
+		if bytes.HasPrefix(line, []byte(directive+" ")) {
+			return nil, ""
 		}
 	}
-	key, _, ok := strings.Cut(line, "=")
-	key = strings.TrimSpace(key)
-	if !ok || key == "" || strings.Contains(key, " ") || !plain(key) && strings.ContainsFunc(key, unicode.IsSpace) {
-		return "", "want key = value"
+	key, _, ok := bytes.Cut(line, []byte("="))
+	key = bytes.TrimSpace(key)
+	if !ok || len(key) == 0 || bytes.Contains(key, []byte(" ")) || !plain(string(key)) && bytes.ContainsFunc(key, unicode.IsSpace) {
+		return nil, "want key = value"
 	}
 	return key, ""
 }
 
-// plainKey is the key of a line as nearly all are: "some.key = value". "" when
-// it has to be looked at more closely.
-func plainKey(line string) string {
-	key := strings.TrimRight(line[:max(strings.IndexByte(line, '='), 0)], " ")
-	for i := range len(key) {
-		if key[i] <= ' ' || key[i] >= 0x7f || key[i] == '#' {
-			return ""
+func (r *FileRule) isDirective(word []byte) bool {
+	return slices.ContainsFunc(r.Directives, func(directive string) bool { return directive == string(word) })
+}
+
+// plainKey is the key of a line as nearly all are: "some.key = value". Empty
+// when it has to be looked at more closely.
+func plainKey(line []byte) []byte {
+	key := bytes.TrimRight(line[:max(bytes.IndexByte(line, '='), 0)], " ")
+	for _, c := range key {
+		if c <= ' ' || c >= 0x7f || c == '#' {
+			return nil
 		}
 	}
 	return key

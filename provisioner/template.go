@@ -204,7 +204,9 @@ func templateError(file string, err error) *FileError {
 // render executes a template. The view holds only plain values; the budget is
 // laid beside them.
 func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
-	b := &budget{}
+	space := spaces.Get().(*[]byte)
+	defer spaces.Put(space)
+	b := &budget{space: *space}
 	view[budgetName] = b
 	defer func() {
 		if p := recover(); p != nil {
@@ -223,5 +225,10 @@ func (t *templateTree) render(file string, view map[string]any) (body []byte, er
 	if b.spent != nil {
 		return nil, b.spent
 	}
-	return bytes.Clone(body), nil // without the room that is left
+	*space = body[:0]
+	return bytes.Clone(body), nil
 }
+
+// spaces are where files were rendered before: what they are written to need
+// not grow from the length of a template to that of a file.
+var spaces = sync.Pool{New: func() any { return new([]byte) }}

@@ -80,7 +80,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{"a control character", map[string]string{"": "a = 1\nb = \x02\n"}, "acme/settings.tpl", 2, "control character"},
 		{"a control character in a string", map[string]string{"": "a = {{ \"\x02\" }}\n"}, "acme/settings.tpl", 1, "control character"},
 		{"division by zero", map[string]string{"": "a = 1\nb = {{ 1/0 }}\n"}, "acme/settings.tpl", 2, "divide by zero"},
-		{"division by zero in a loop", map[string]string{"": "{% for k in keys.line %}{% endfor %}\n{% for k in 1/0 %}{% endfor %}\n"}, "acme/settings.tpl", 1, "divide by zero, here or further down"},
+		{"division by zero in a loop", map[string]string{"": "{% for k in keys.line %}{% endfor %}\n{% for k in 1/0 %}{% endfor %}\n"}, "acme/settings.tpl", 2, "divide by zero"},
 		{"endless output", map[string]string{"": strings.Repeat("# "+strings.Repeat("x", 8000)+"\n", 100) +
 			"{% for a in keys.line %}{% for b in keys.line %}{% for c in keys.line %}" + strings.Repeat("# "+strings.Repeat("y", 8000)+"\n", 10) + "{% endfor %}{% endfor %}{% endfor %}"},
 			"acme/settings.tpl", 101, "bytes of output"},
