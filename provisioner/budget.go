@@ -35,6 +35,8 @@ func init() {
 		pongo2.ReplaceTag("set", parseSet),
 		pongo2.ReplaceTag("if", parseIf),
 		pongo2.ReplaceTag("for", parseFor),
+		pongo2.RegisterTag(fileTag, parseFile),
+		pongo2.RegisterTag(insertTag, parseInsert),
 		pongo2.ReplaceFilter("join", joinFilter),
 		pongo2.RegisterFilter("limit", limitFilter),
 	)
@@ -49,6 +51,7 @@ type budget struct {
 	at    *pongo2.Token // of the last step
 	spent error         // what ended the rendering: through macros the engine hands on no more than its text
 	space []byte        // to write to, until it is lent
+	files map[string]parsedTemplate
 }
 
 // lend gives the engine's buffer, which is still empty, the space.
@@ -210,8 +213,9 @@ func insert(src string, insertions []insertion) string {
 
 // steps are the steps of a template's text, in its order. They stand on the
 // lines of the author, and beside a code that removes white space they remove
-// it too, so that they change no byte of the output.
-func steps(codes []code) []insertion {
+// it too, so that they change no byte of the output. What includes one of the
+// whole files does so without the engine.
+func steps(codes []code, whole map[string]bool) []insertion {
 	out := []insertion{{0, "{% " + stepTag + " in %}", 0}}
 	since := 0
 	for _, c := range codes {
@@ -225,6 +229,8 @@ func steps(codes []code) []insertion {
 		switch name := c.name(); {
 		case name == "endmacro":
 			out = append(out, insertion{c.start, stepBefore(c), 0})
+		case name == "include" && whole[c.tokens[1].text]:
+			out = append(out, insertion{c.tokens[0].pos, insertTag, len("include")})
 		case name == "include" && c.is(len(c.tokens)-1, "only"):
 			out = append(out, insertion{c.tokens[len(c.tokens)-1].pos, budgetName + "=" + budgetName + " ", 0})
 		case slices.Contains([]string{"for", "macro", "block", "with"}, name), since >= stepEvery:

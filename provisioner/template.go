@@ -49,10 +49,11 @@ type templateTree struct {
 	needs  map[string][]string // which parts of the view a file reads, with all that it uses
 	secret map[string][]string // variables with secrets that a file reads, likewise
 	exact  bool                // phone.firmware is among them, not only its generation
-	parsed map[string]*pongo2.Template
+	parsed map[string]parsedTemplate
+	whole  map[string]bool // files without blocks
 
 	marking sync.Once // of those below
-	marked  map[string]*pongo2.Template
+	marked  map[string]parsedTemplate
 	markErr error
 }
 
@@ -75,9 +76,10 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 	t.exact = slices.ContainsFunc(t.reads, func(path []string) bool {
 		return path[0] == "phone" && (len(path) < 2 || path[1] != "generation")
 	})
+	t.whole = wholeFiles(t.codes)
 	texts := map[string]string{}
 	for file, text := range t.files {
-		texts[file] = insert(text, steps(t.codes[file]))
+		texts[file] = t.closed(file, insert(text, steps(t.codes[file], t.whole)))
 	}
 	if t.parsed, err = parseTemplates(texts); err == nil {
 		return t, nil
@@ -89,19 +91,22 @@ func loadTemplates(fsys fs.FS, brands []string) (*templateTree, error) {
 }
 
 // parseTemplates parses every one of the texts, which may name each other.
-func parseTemplates(texts map[string]string) (map[string]*pongo2.Template, error) {
+func parseTemplates(texts map[string]string) (map[string]parsedTemplate, error) {
 	loader := &memoryLoader{texts: texts}
 	set, err := newTemplateSet(loader)
 	if err != nil {
 		return nil, err
 	}
-	parsed := map[string]*pongo2.Template{}
+	parsed := map[string]parsedTemplate{}
 	var problems []error
 	for _, file := range sortedKeys(texts) {
 		loader.read = 0
-		if parsed[file], err = parseTemplate(set, file); err != nil {
+		template, err := parseTemplate(set, file)
+		if err != nil {
 			problems = append(problems, err)
+			continue
 		}
+		parsed[file] = parsedTemplate{template, bodyOf(template, texts[file])}
 	}
 	return parsed, errors.Join(problems...)
 }
@@ -206,14 +211,14 @@ func templateError(file string, err error) *FileError {
 func (t *templateTree) render(file string, view map[string]any) (body []byte, err error) {
 	space := spaces.Get().(*[]byte)
 	defer spaces.Put(space)
-	b := &budget{space: *space}
+	b := &budget{space: *space, files: t.parsed}
 	view[budgetName] = b
 	defer func() {
 		if p := recover(); p != nil {
 			body, err = nil, b.panicked(file, p)
 		}
 	}()
-	body, err = t.parsed[file].ExecuteBytes(view)
+	body, err = t.parsed[file].template.ExecuteBytes(view)
 	if err != nil && b.spent == nil {
 		located := templateError(file, err)
 		located.Column = 0 // counted in a text with steps

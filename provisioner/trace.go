@@ -130,7 +130,7 @@ func (t *templateTree) renderMarked(file string, v view) ([]byte, error) {
 		texts := map[string]string{}
 		for i, name := range sortedKeys(t.files) {
 			text := t.files[name]
-			texts[name] = insert(text, markedText(i, text, t.codes[name]))
+			texts[name] = t.closed(name, insert(text, markedText(i, text, t.codes[name], t.whole)))
 		}
 		t.marked, t.markErr = parseTemplates(texts)
 	})
@@ -144,8 +144,8 @@ func (t *templateTree) renderMarked(file string, v view) ([]byte, error) {
 // character that is no blank of each line outside of codes, so that it does
 // not come between a code and the white space that the code removes, and one
 // before each variable.
-func markedText(file int, src string, codes []code) []insertion {
-	out := steps(codes)
+func markedText(file int, src string, codes []code, whole map[string]bool) []insertion {
+	out := steps(codes, whole)
 	line, pos, comment := 1, 0, false
 	for _, c := range codes {
 		if !comment {
