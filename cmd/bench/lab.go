@@ -44,6 +44,8 @@ type lab struct {
 type server struct {
 	cmd         *exec.Cmd
 	url, tlsURL string // folders
+	path        string // of these
+	settings    []string
 }
 
 func cores() int { return runtime.NumCPU() }
@@ -58,7 +60,7 @@ func (l *lab) prepare(ctx context.Context) (err error) {
 		return errors.New("TEST_MYSQL names no MySQL server (user:pass@host:port): `make bench` starts one")
 	}
 	database := fmt.Sprintf("bench_%d", os.Getpid())
-	if err := createDatabase(ctx, mysql, database); err != nil {
+	if _, err := mariadb(ctx, mysql, "CREATE DATABASE "+database); err != nil { // it goes with the server
 		return err
 	}
 	if l.sqlite, err = l.dialtone(ctx, "sqlite:"+filepath.Join(l.folder, "bench.db"), l.phones); err != nil {
@@ -120,13 +122,9 @@ func (l *lab) path(name string) string { return filepath.Join(l.folder, name) }
 
 // dialtone fills a database with phones and serves it.
 func (l *lab) dialtone(ctx context.Context, database string, phones int, settings ...string) (*server, error) {
-	ports, err := freePorts(4)
-	if err != nil {
-		return nil, err
-	}
-	keyset := l.path(fmt.Sprintf("keyset-%d", ports[0]))
+	keyset := l.path(fmt.Sprintf("keyset-%d", len(l.servers)))
 	db := []string{"--db.url", database, "--secrets.keyset", keyset}
-	base := fmt.Sprintf("https://127.0.0.1:%d", ports[2])
+	const base = "http://127.0.0.1"
 	var account struct {
 		ID              string `json:"id"`
 		ProvisioningURL string `json:"provisioning_url"`
@@ -137,12 +135,22 @@ func (l *lab) dialtone(ctx context.Context, database string, phones int, setting
 	if err := l.importPhones(ctx, phones, append(db, "--account", account.ID)); err != nil {
 		return nil, err
 	}
-	s := &server{tlsURL: account.ProvisioningURL, url: strings.Replace(account.ProvisioningURL, base, fmt.Sprintf("http://127.0.0.1:%d", ports[1]), 1)}
-	args := append(append([]string{
+	return l.serve(ctx, append(db, settings...), strings.TrimPrefix(account.ProvisioningURL, base))
+}
+
+// serve runs a server of a database, which has files of phones under a path.
+func (l *lab) serve(ctx context.Context, settings []string, path string) (*server, error) {
+	ports, err := freePorts(4)
+	if err != nil {
+		return nil, err
+	}
+	base := "https://" + local(ports[2])
+	s := &server{url: "http://" + local(ports[1]) + path, tlsURL: base + path, path: path, settings: settings}
+	args := append([]string{
 		"serve", "--api.addr", local(ports[0]), "--phones.addr", local(ports[1]), "--phones.tls_addr", local(ports[2]), "--sip.addr", local(ports[3]),
 		"--phones.tls_cert", l.path("cert.pem"), "--phones.tls_key", l.path("key.pem"), "--phones.url", base,
 		"--limits.exempt", "127.0.0.0/8",
-	}, db...), settings...)
+	}, settings...)
 	return s, l.start(ctx, s, fileOf(0), l.program, args...)
 }
 
@@ -308,7 +316,7 @@ var (
 func (l *lab) wrk(ctx context.Context, url string, phones, connections int, reconnect bool) (load, error) {
 	scheme, rest, _ := strings.Cut(url, "://")
 	host, folder, _ := strings.Cut(rest, "/")
-	script := l.path("ask.lua")
+	script := l.path("ask-" + host + ".lua")
 	if err := os.WriteFile(script, fmt.Appendf(nil, asking, phones, "/"+folder, l.agent), 0o600); err != nil {
 		return load{}, err
 	}
@@ -338,20 +346,4 @@ func parseLoad(out string) (load, error) {
 	}
 	perSecond, err := strconv.ParseFloat(rate[1], 64)
 	return load{perSecond, latencies[0][2] + " " + latencies[0][3], latencies[1][2] + " " + latencies[1][3], median.Seconds()}, err
-}
-
-// createDatabase makes one on the server; it goes with the server.
-func createDatabase(ctx context.Context, server, name string) error {
-	credentials, address, _ := strings.Cut(server, "@")
-	user, password, _ := strings.Cut(credentials, ":")
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("TEST_MYSQL: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "mariadb", "--no-defaults", "--host", host, "--port", port, "--user", user, "-e", "CREATE DATABASE "+name) //nolint:gosec // ours
-	cmd.Env = append(os.Environ(), "MYSQL_PWD="+password)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("create database: %w: %s", err, out)
-	}
-	return nil
 }

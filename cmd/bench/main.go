@@ -91,7 +91,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	var rows []row
-	for _, part := range []func(context.Context) ([]row, error){l.besideNginx, l.storm, l.growth, l.sip} {
+	for _, part := range []func(context.Context) ([]row, error){l.besideNginx, l.replicas, l.storm, l.growth, l.sip} {
 		more, err := part(ctx)
 		if err != nil {
 			return err
