@@ -1111,6 +1111,37 @@ func TestTokensFetchesNotifications(t *testing.T) {
 	})
 }
 
+// Old fetches go, but for the newest of each file, of which there may be more than
+// are looked at together, and of one moment.
+func TestPruneOfManyFetches(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		account := newAccount(t, s, "acme.example.com").ID
+		device := createDevice(t, s, account, `{"name":"x"}`).ID
+		const files = 1500
+		var fetches []models.Fetch
+		fetch := func(file, source string, before time.Duration) {
+			fetches = append(fetches, models.Fetch{AccountID: account, DeviceID: device, File: file, Method: "GET", Status: 200, Source: source, At: time.Now().Truncate(time.Hour).Add(-before)})
+		}
+		for i := range files {
+			fetch(fmt.Sprint("once", i), "192.0.2.1", 72*time.Hour)
+			fetch(fmt.Sprint("again", i), "192.0.2.2", 60*time.Hour)
+			fetch(fmt.Sprint("again", i), "192.0.2.1", 48*time.Hour)
+		}
+		if err := s.RecordFetches(t.Context(), fetches); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Prune(t.Context(), sqlstore.Retention{History: 24 * time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := s.LastFetches(t.Context(), device); err != nil || len(last) != 2*files {
+			t.Errorf("got the last fetches of %d files, %v, want %d", len(last), err, 2*files)
+		}
+		if left, err := s.SourceKnown(t.Context(), account, "192.0.2.2"); err != nil || left {
+			t.Errorf("a fetch that is not the newest of its file: got %t, %v, want it gone", left, err)
+		}
+	})
+}
+
 func TestImportDevices(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		a := newAccount(t, s, "acme.example.com")
