@@ -77,12 +77,12 @@ func (r *registrar) challenge(reg *registration, offered []digestauth.Algorithm,
 // address. An unknown user, a wrong password, and a device that is known by
 // another address get the same challenge after the same work, and so do
 // credentials that were used before.
-func (r *registrar) authenticate(ctx context.Context, reg *registration, authorization []string) (*caller, error) {
+func (r *registrar) authenticate(ctx context.Context, reg *registration, req *sipmsg.Request) (*caller, error) {
 	offered, err := r.offers.of(ctx, reg.realm)
 	if err != nil {
 		return nil, err
 	}
-	creds := findCredentials(authorization, reg.realm)
+	creds := findCredentials(headerValues(req, "authorization"), reg.realm)
 	if creds == nil {
 		if phone, err := r.byAddress(ctx, reg); phone != nil || err != nil {
 			return r.admit(ctx, reg, &caller{phone: phone}, err)
@@ -106,7 +106,7 @@ func (r *registrar) authenticate(ctx context.Context, reg *registration, authori
 		r.refused(ctx, reg, "wrong credentials")
 		return nil, r.challenge(reg, offered, false)
 	}
-	use := r.uses.Take(creds, reg.digest)
+	use := r.uses.Take(creds, requestDigest(req))
 	if use == digestauth.Replayed {
 		r.refused(ctx, reg, "credentials used before")
 		return nil, r.challenge(reg, offered, true)

@@ -106,7 +106,7 @@ func (r *registrar) register(ctx context.Context, req *sipmsg.Request) (*registr
 	if !r.guard.Allowed(reg.received.Addr()) {
 		return nil, nil, errLocked
 	}
-	caller, err := r.authenticate(ctx, reg, headerValues(req, "authorization"))
+	caller, err := r.authenticate(ctx, reg, req)
 	if err != nil {
 		return nil, nil, r.explain(ctx, reg, err)
 	}
@@ -217,8 +217,7 @@ type registration struct {
 	userAgent   string
 	received    netip.AddrPort // where it came from
 	transport   string
-	outbound    bool     // its flow is kept as RFC 5626 says
-	digest      [16]byte // tells it from other requests, as far as they can do harm
+	outbound    bool // its flow is kept as RFC 5626 says
 }
 
 // A contact is one element of a REGISTER's Contact headers.
@@ -249,7 +248,6 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 		userAgent: clip(strings.Map(dropControl, strings.Join(headerValues(req, "user-agent"), " "))),
 		received:  netip.AddrPortFrom(received.Addr().Unmap(), received.Port()),
 		transport: sipmsg.NetworkToLower(req.Transport()),
-		digest:    requestDigest(req),
 	}
 	if reg.user == "" || len(reg.user) > maxName || !isClean(reg.user) || !isHost(reg.realm) || !isClean(reg.callID) {
 		return nil, badRequest("Bad To or Call-ID")
@@ -275,7 +273,7 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 }
 
 // requestDigest is a hash of what a request asks for and of what makes it one
-// and the same request.
+// and the same request: it tells it from others, as far as they can do harm.
 func requestDigest(req *sipmsg.Request) [16]byte {
 	text := make([]byte, 0, 1024)
 	for _, name := range []string{"via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"} {
