@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -31,8 +30,11 @@ type refusalRow struct {
 
 func (refusalRow) TableName() string { return "refusals" }
 
-// maxRefusals is how many refusals an account has; the oldest make room.
-const maxRefusals = 1000
+// countedRefusals bounds the refusals of an account.
+var countedRefusals = counted[refusalRow]{
+	key: "id", newest: []string{"method", "status", "user_agent"}, most: 1000,
+	account: func(row refusalRow) string { return row.AccountID },
+}
 
 // refusalID is the same for requests that are counted together.
 func refusalID(r models.Refusal) string {
@@ -46,28 +48,8 @@ func (s *Store) RecordRefusals(ctx context.Context, refusals []models.Refusal) e
 	if len(rows) == 0 {
 		return nil
 	}
-	more := "requests + excluded.requests"
-	if s.dialect == dialectMySQL {
-		more = "requests + VALUES(requests)"
-	}
 	return s.transaction(ctx, "record refusals", func(tx *gorm.DB) error {
-		err := tx.Clauses(clause.OnConflict{
-			Columns: []clause.Column{{Name: "account_id"}, {Name: "id"}},
-			DoUpdates: append(clause.AssignmentColumns([]string{"method", "status", "user_agent", "last_seen"}),
-				clause.Assignments(map[string]any{"requests": gorm.Expr(more)})...),
-		}).CreateInBatches(rows, rowBatch).Error
-		if err != nil {
-			return err
-		}
-		for i, row := range rows {
-			if i > 0 && row.AccountID == rows[i-1].AccountID {
-				continue
-			}
-			if err := boundRefusals(tx, row.AccountID); err != nil {
-				return err
-			}
-		}
-		return nil
+		return countedRefusals.add(s, tx, rows)
 	})
 }
 
@@ -106,16 +88,6 @@ func refusalRows(refusals []models.Refusal) []refusalRow {
 		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.ID, b.ID))
 	})
 	return rows
-}
-
-func boundRefusals(tx *gorm.DB, accountID string) error {
-	var beyond []int64
-	err := tx.Model(&refusalRow{}).Where("account_id = ?", accountID).
-		Order("last_seen DESC").Offset(maxRefusals).Limit(1).Pluck("last_seen", &beyond).Error
-	if err != nil || len(beyond) == 0 {
-		return err
-	}
-	return tx.Where("account_id = ? AND last_seen <= ?", accountID, beyond[0]).Delete(&refusalRow{}).Error
 }
 
 // Refusals lists an account's refusals, newest first.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"dialtone/models"
 )
@@ -27,9 +26,11 @@ type unknownDeviceRow struct {
 
 func (unknownDeviceRow) TableName() string { return "unknown_devices" }
 
-// maxUnknown is how many unknown devices an account has; those that were seen
-// longest ago make room.
-const maxUnknown = 5000
+// countedUnknown bounds the unknown devices of an account.
+var countedUnknown = counted[unknownDeviceRow]{
+	key: "mac", newest: []string{"file", "source", "user_agent"}, most: 5000,
+	account: func(row unknownDeviceRow) string { return row.AccountID },
+}
 
 // UnknownDevices lists, by ascending MAC from the one that follows after, the
 // phones that asked under the account's path token and are no device of the
@@ -65,27 +66,7 @@ func (s *Store) countUnknown(tx *gorm.DB, fetches []fetchRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	more := "requests + excluded.requests"
-	if s.dialect == dialectMySQL {
-		more = "requests + VALUES(requests)"
-	}
-	err := tx.Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "account_id"}, {Name: "mac"}},
-		DoUpdates: append(clause.AssignmentColumns([]string{"file", "source", "user_agent", "last_seen"}),
-			clause.Assignments(map[string]any{"requests": gorm.Expr(more)})...),
-	}).CreateInBatches(rows, rowBatch).Error
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		if i > 0 && row.AccountID == rows[i-1].AccountID {
-			continue
-		}
-		if err := boundUnknown(tx, row.AccountID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return countedUnknown.add(s, tx, rows)
 }
 
 // unknownDevices sums up the fetches of unknown devices, in the order in which
@@ -116,16 +97,6 @@ func unknownDevices(fetches []fetchRow) []unknownDeviceRow {
 		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.MAC, b.MAC))
 	})
 	return rows
-}
-
-func boundUnknown(tx *gorm.DB, accountID string) error {
-	var beyond []int64
-	err := tx.Model(&unknownDeviceRow{}).Where("account_id = ?", accountID).
-		Order("last_seen DESC").Offset(maxUnknown).Limit(1).Pluck("last_seen", &beyond).Error
-	if err != nil || len(beyond) == 0 {
-		return err
-	}
-	return tx.Where("account_id = ? AND last_seen <= ?", accountID, beyond[0]).Delete(&unknownDeviceRow{}).Error
 }
 
 // meet takes the phones of an account that are devices now off its unknown ones.
