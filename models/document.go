@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +36,38 @@ func ParseDocument(raw []byte) (Document, error) {
 
 // Clone is a deep copy: changing one never shows in the other.
 func (d Document) Clone() Document { return cloneValue(map[string]any(d)).(map[string]any) }
+
+// Pick is a deep copy of what is at these dotted paths. "" is all of the
+// document; a path that leads into anything but an object stands for that.
+func (d Document) Pick(paths []string) Document {
+	if slices.Contains(paths, "") {
+		return d.Clone()
+	}
+	out := Document{}
+	for _, path := range paths {
+		pick(out, d, path)
+	}
+	return out
+}
+
+func pick(out, from map[string]any, path string) {
+	name, rest, _ := strings.Cut(path, ".")
+	v, ok := from[name]
+	if !ok {
+		return
+	}
+	object, isObject := v.(map[string]any)
+	if rest == "" || !isObject {
+		out[name] = cloneValue(v)
+		return
+	}
+	inner, begun := out[name].(map[string]any)
+	if !begun {
+		inner = map[string]any{}
+		out[name] = inner
+	}
+	pick(inner, object, rest)
+}
 
 func cloneValue(v any) any {
 	switch v := v.(type) {

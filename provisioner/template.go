@@ -46,7 +46,7 @@ type templateTree struct {
 	files  map[string]string // path -> text of every template file
 	codes  map[string][]code
 	reads  [][]string          // every variable read, with its members
-	needs  map[string][]string // which parts of the view a file reads, with all that it uses
+	needs  map[string][]string // what of the view a file reads, with all that it uses
 	secret map[string][]string // variables with secrets that a file reads, likewise
 	exact  bool                // phone.firmware is among them, not only its generation
 	parsed map[string]parsedTemplate

@@ -368,10 +368,10 @@ func (g *graph) checkReads() []error {
 	return problems
 }
 
-// needs are the parts of the view that each file reads, and all that it
-// includes, extends and imports.
+// needs are what of the view each file reads, and all that it includes,
+// extends and imports: "time.zone".
 func (g *graph) needs() map[string][]string {
-	return g.readsOf(func(path []string) (string, bool) { return path[0], viewParts[path[0]] != nil })
+	return g.readsOf(func(path []string) (string, bool) { return strings.Join(path, "."), viewParts[path[0]] != nil })
 }
 
 // secrets are the variables with secrets that each file reads, and all that it

@@ -37,16 +37,21 @@ type viewInput struct {
 
 	phonebook []phonebookEntry // only for files with the phonebook in them
 
-	placed []lineKey           // set by newView, as the next
+	reads  []string // set by newView, as the next: variables of a template
+	placed []lineKey
 	escape func(string) string // of the file's format
 }
 
 // newView lays out those parts of the input that a template reads, and escapes
 // them.
-func newView(in viewInput, names []string, escape func(string) string) view {
-	in.placed, in.escape = in.placedKeys(), escape
+func newView(in viewInput, reads []string, escape func(string) string) view {
+	in.reads, in.placed, in.escape = reads, in.placedKeys(), escape
 	v := view{}
-	for _, name := range names {
+	for _, read := range reads {
+		name, _, _ := strings.Cut(read, ".")
+		if _, made := v[name]; made {
+			continue
+		}
 		v[name] = viewParts[name](in)
 		if name != keysPart {
 			v[name] = escapeValue(v[name], escape)
@@ -62,7 +67,7 @@ const keysPart = "keys"
 // viewParts make what a view can have, by its name.
 var viewParts = map[string]func(viewInput) any{
 	"device":       func(in viewInput) any { return in.deviceView() },
-	"account":      func(in viewInput) any { return documentView(in.account.ID, in.account.Document) },
+	"account":      func(in viewInput) any { return in.documentView("account", in.account.ID, in.account.Document) },
 	"owner":        func(in viewInput) any { return in.ownerView() },
 	"lines":        func(in viewInput) any { return in.linesView() },
 	"unused_lines": func(in viewInput) any { return in.unusedLinesView() },
@@ -134,9 +139,10 @@ func escapeObject(object map[string]any, escape func(string) string) map[string]
 // and security.
 var secretMembers = []string{"sip.password", "password", "api_key", "pvt_api_key", "provision.admin_password", "provision.user_password"}
 
-// documentView is a document without its secrets.
-func documentView(id string, doc models.Document) view {
-	out := doc.Clone()
+// documentView is what of a document a template reads, without its secrets:
+// most read little, and documents are large.
+func (in viewInput) documentView(part, id string, doc models.Document) view {
+	out := doc.Pick(in.readsOf(part))
 	for _, member := range secretMembers {
 		out.Delete(member)
 	}
@@ -144,12 +150,23 @@ func documentView(id string, doc models.Document) view {
 	return out
 }
 
+// readsOf are the paths that a template reads of a part; "" is all of it.
+func (in viewInput) readsOf(part string) []string {
+	var paths []string
+	for _, read := range in.reads {
+		if name, path, _ := strings.Cut(read, "."); name == part {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
 // deviceView is the device with the layers below it.
 func (in viewInput) deviceView() view {
 	if in.device == nil {
 		return view{}
 	}
-	out := documentView(in.device.ID, in.settings.document)
+	out := in.documentView("device", in.device.ID, in.settings.document)
 	out["mac"] = ""
 	if mac, ok := in.device.MAC(); ok {
 		out["mac"] = mac.String()
@@ -161,7 +178,7 @@ func (in viewInput) ownerView() view {
 	if in.owner == nil {
 		return view{}
 	}
-	out := documentView(in.owner.ID, in.owner.Document)
+	out := in.documentView("owner", in.owner.ID, in.owner.Document)
 	out["label"] = in.owner.Label()
 	return out
 }
