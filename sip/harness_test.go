@@ -444,11 +444,19 @@ func (w *wire) tryRegister(t testing.TB, r register) error {
 		return err
 	}
 	res, err := w.tryRead(patience)
-	if err == nil && res.code() != 200 {
-		err = fmt.Errorf("REGISTER answered %v", res)
+	switch {
+	case err != nil:
+		return err
+	case res.code() == 503:
+		return errBusy
+	case res.code() != 200:
+		return fmt.Errorf("REGISTER answered %v", res)
 	}
-	return err
+	return nil
 }
+
+// errBusy is the answer of a server that has too little of the machine.
+var errBusy = errors.New("REGISTER answered 503")
 
 // mustRegister registers a contact and fails the test when that fails.
 func (w *wire) mustRegister(t testing.TB, contact ...string) *message {
