@@ -36,10 +36,12 @@ type phoneVersion struct {
 	Account      string
 	UserChanges  int64
 	Owner        string // "" = it has none
+	CameBefore   bool
 }
 
 func (r *phoneRow) version() phoneVersion {
-	return phoneVersion{r.Device.ID, r.Device.Revision, r.Device.FirstContactUntil, r.Account.Revision, r.Account.UserChanges, r.Owner.Revision}
+	return phoneVersion{r.Device.ID, r.Device.Revision, r.Device.FirstContactUntil, r.Account.Revision, r.Account.UserChanges, r.Owner.Revision,
+		r.Device.PathTokenSeen != ""}
 }
 
 // bytes is the size of the documents.
@@ -141,10 +143,10 @@ func (s *Store) readVersions(ctx context.Context, ids []string) ([]phoneVersion,
 	byID := map[string]phoneVersion{}
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
 		var v phoneVersion
-		err := scan(&v.ID, &v.Device, &v.FirstContact, &v.Account, &v.UserChanges, &v.Owner)
+		err := scan(&v.ID, &v.Device, &v.FirstContact, &v.Account, &v.UserChanges, &v.Owner, &v.CameBefore)
 		byID[v.ID] = v
 		return err
-	}, `SELECT d.id, d.revision, d.first_contact_until, a.revision, a.user_changes, COALESCE(u.revision, '') FROM devices d
+	}, `SELECT d.id, d.revision, d.first_contact_until, a.revision, a.user_changes, COALESCE(u.revision, ''), d.path_token_seen <> '' FROM devices d
 		JOIN accounts a ON a.id = d.account_id
 		LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE d.id IN ?`, distinct(ids))
 	return inOrder(ids, byID), err

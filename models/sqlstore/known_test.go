@@ -115,6 +115,9 @@ func TestPhoneByMACIsFresh(t *testing.T) {
 			if !p.Device.FirstContact.IsZero() {
 				text += ", first contact"
 			}
+			if p.Device.CameBefore {
+				text += ", came before"
+			}
 			return text, nil
 		}
 		check(t, []change{
@@ -133,15 +136,18 @@ func TestPhoneByMACIsFresh(t *testing.T) {
 			{"account changed", func() error { return saveAccount(`{"name":"Moved","realm":"acme.example.com"}`) }, "second of Moved"},
 			{"first contact", func() error { return other.OpenFirstContact(ctx, d, time.Now().Add(time.Hour)) }, "second of Moved, first contact"},
 			{"first contact used", func() error { _, err := other.UseFirstContact(ctx, d.ID); return err }, "second of Moved"},
+			{"seen for the first time", func() error {
+				return other.RecordFetches(ctx, []models.Fetch{{AccountID: a.ID, DeviceID: d.ID, Method: "GET", Status: 200, At: time.Now()}})
+			}, "second of Moved, came before"},
 			{"another password", func() (err error) {
 				d, err = other.RotateHTTPPassword(ctx, d, time.Now().Add(time.Hour))
 				return err
-			}, "second of Moved, password, old password"},
+			}, "second of Moved, password, old password, came before"},
 			{"seen with it", func() error {
 				return other.RecordFetches(ctx, []models.Fetch{{AccountID: a.ID, DeviceID: d.ID, WithPassword: d.HTTPPassword.Hash(), Status: 200}})
-			}, "second of Moved, password"},
+			}, "second of Moved, password, came before"},
 			{"another MAC", func() error { return save(&d, document("second", "001565aabbcd")) }, "none"},
-			{"the MAC back", func() error { return save(&d, document("third", "001565aabbcc")) }, "third of Moved, password"},
+			{"the MAC back", func() error { return save(&d, document("third", "001565aabbcc")) }, "third of Moved, password, came before"},
 			{"deleted", func() error { return other.DeleteDevice(ctx, d) }, "none"},
 			{"made again", func() error {
 				createDevice(t, other, a.ID, `{"name":"fourth","mac_address":"001565aabbcc"}`)
