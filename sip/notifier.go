@@ -241,11 +241,11 @@ func (n *notifier) notify(ctx, sending context.Context, r NotifyRequest) {
 			defer n.recovered(ctx, r)
 			n.attempt(ctx, sending, n.newDelivery(order, t))
 		}
-		if last := i == len(targets)-1; last {
+		if i == len(targets)-1 { // mostly the only one: it needs no goroutine of its own
 			send()
-		} else {
-			contacts.Go(send)
+			break
 		}
+		contacts.Go(send)
 	}
 	contacts.Wait()
 }
