@@ -18,7 +18,7 @@ import (
 func BenchmarkLargestFile(b *testing.B) {
 	c := builtinCatalog(b)
 	for _, brand := range c.Brands() {
-		phone, users, name := largestFile(b, c, brand)
+		phone, users, name := largestFile(b, c, brand, "")
 		of := path.Join(brand, string(phone.Device.Provision.Model))
 		b.Run(of+"/cold", func(b *testing.B) {
 			benchmarkDeviceFile(b, c, phone, users, name, func(i int) string { return strconv.Itoa(i) })
@@ -29,8 +29,16 @@ func BenchmarkLargestFile(b *testing.B) {
 	}
 }
 
-// largestFile finds the largest file of one phone over all samples of a brand.
-func largestFile(b *testing.B, c *Catalog, brand string) (phone *models.Phone, users []*models.User, name string) {
+// BenchmarkDeskPhone renders the largest file of a usual phone, cold.
+func BenchmarkDeskPhone(b *testing.B) {
+	c := builtinCatalog(b)
+	phone, users, name := largestFile(b, c, "yealink", "t46u")
+	benchmarkDeviceFile(b, c, phone, users, name, strconv.Itoa)
+}
+
+// largestFile finds the largest file of one phone over all samples of a brand,
+// or of one of its models.
+func largestFile(b *testing.B, c *Catalog, brand string, model models.Model) (phone *models.Phone, users []*models.User, name string) {
 	b.Helper()
 	trials, err := c.Trials(templates.FS, brand)
 	if err != nil {
@@ -38,6 +46,9 @@ func largestFile(b *testing.B, c *Catalog, brand string) (phone *models.Phone, u
 	}
 	size := 0
 	for _, trial := range trials {
+		if model != "" && trial.Phone.Device.Provision.Model != model {
+			continue
+		}
 		files, err := trial.Files(b.Context())
 		if err != nil {
 			b.Fatal(err)

@@ -4,25 +4,8 @@ The modes of multi-purpose keys are the same everywhere. The first keys on the s
 lines) count from ten instead, as keys.combo does in the manifest, and a line is 0 there, 31 elsewhere. Accounts count from 0.
 The code of a value follows that of its label.
 {%- endcomment %}
-{%- macro on_modules(keys, before) %}
-{%- for key in keys %}
-{%- set at = (key.overall - before) * 5 + 22995 %}
-{%- if key.type == "none" %}
-    <P{{ at }}>-1</P{{ at }}>
-    <P{{ at + 1 }}>0</P{{ at + 1 }}>
-    <P{{ at + 2 }}></P{{ at + 2 }}>
-    <P{{ at + 3 }}></P{{ at + 3 }}>
-{%- else %}
-{%- set m = key.code|integer %}
-    <P{{ at }}>{% if key.type == "line" %}31{% elif m > 9 %}{{ m - 10 }}{% else %}{{ m }}{% endif %}</P{{ at }}>
-    <P{{ at + 1 }}>{{ key.line - 1 }}</P{{ at + 1 }}>
-    <P{{ at + 2 }}>{{ key.label }}</P{{ at + 2 }}>
-    <P{{ at + 3 }}>{{ key.value }}</P{{ at + 3 }}>
-{%- endif %}
-{%- endfor %}
-{%- endmacro %}
 {%- if model.keys_as_modules %}
-{{- on_modules(keys.line, 0) }}
+{%- include "grandstream/modules.tpl" with keys=keys.line before=0 %}
 {%- else %}
 {%- set screen = model.screen_keys|default:model.line_keys|integer %}
 {%- set fixed = model.fixed_keys|integer %}
@@ -52,5 +35,5 @@ The code of a value follows that of its label.
 {%- endfor %}
 {%- endif %}
 {%- for module in keys.expansion %}
-{{- on_modules(module.keys, model.line_keys) }}
+{%- include "grandstream/modules.tpl" with keys=module.keys before=model.line_keys %}
 {%- endfor %}
