@@ -28,6 +28,12 @@ func (s *Store) Exec(ctx context.Context, statement string, args ...any) error {
 	return s.writer.WithContext(ctx).Exec(statement, args...).Error
 }
 
+// Compiled is how many statements are kept prepared for reading.
+func (s *Store) Compiled() (n int) {
+	s.reads.compiled.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
 // Hold keeps other writers waiting until work is done.
 func (s *Store) Hold(ctx context.Context, work func()) error {
 	return s.transaction(ctx, "hold", func(*gorm.DB) error {

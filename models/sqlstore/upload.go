@@ -100,12 +100,11 @@ func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Uplo
 type uploadName struct{ device, name string }
 
 // readUploadNames tells which of the files there are: most are asked for in vain.
+// A phone has few.
 func (s *Store) readUploadNames(ctx context.Context, names []uploadName) ([]bool, error) {
-	var where []string
-	var args []any
-	for _, n := range names {
-		where = append(where, "device_id = ? AND name = ?")
-		args = append(args, n.device, n.name)
+	devices := make([]string, len(names))
+	for i, n := range names {
+		devices[i] = n.device
 	}
 	stored := map[uploadName]bool{}
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
@@ -113,7 +112,7 @@ func (s *Store) readUploadNames(ctx context.Context, names []uploadName) ([]bool
 		err := scan(&n.device, &n.name)
 		stored[n] = true
 		return err
-	}, "SELECT device_id, name FROM uploads WHERE "+strings.Join(where, " OR "), args...)
+	}, "SELECT device_id, name FROM uploads WHERE device_id IN ?", distinct(devices))
 	return inOrder(names, stored), err
 }
 

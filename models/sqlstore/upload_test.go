@@ -42,6 +42,37 @@ func uploadNames(t *testing.T, s *sqlstore.Store, device string) []string {
 	return names
 }
 
+// However many ask at once, it is the same question: SQLite keeps it prepared, and
+// must not keep one for each number of askers.
+func TestUploadsOfManyPhones(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		d, other := createDevice(t, s, a.ID, `{"name":"x"}`), createDevice(t, s, a.ID, `{"name":"y"}`)
+		saveUpload(t, s, d.ID, "a.cfg", "stored")
+		if _, err := s.Upload(t.Context(), d.ID, "a.cfg"); err != nil {
+			t.Fatal(err)
+		}
+		before := s.Compiled()
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if u, err := s.Upload(t.Context(), d.ID, "a.cfg"); err != nil || string(u.Body) != "stored" {
+					t.Errorf("got %+v, %v", u, err)
+				}
+				for _, u := range []struct{ device, name string }{{d.ID, "b.cfg"}, {other.ID, "a.cfg"}} {
+					if _, err := s.Upload(t.Context(), u.device, u.name); !errors.Is(err, models.ErrNotFound) {
+						t.Errorf("%s of a phone that stored none: %v", u.name, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if now := s.Compiled(); now != before {
+			t.Errorf("%d statements are kept, %d before", now, before)
+		}
+	})
+}
+
 func TestUploads(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
 		ctx := t.Context()
