@@ -925,6 +925,31 @@ func TestFirstStatementWaits(t *testing.T) {
 	}
 }
 
+// Statements that are kept prepared go on when another program changes the schema.
+func TestStatementsAfterMigration(t *testing.T) {
+	s, other := sqlstoretest.Replicas(t, "sqlite:"+filepath.Join(t.TempDir(), "d.db"))
+	a := newAccount(t, s, "acme.example.com")
+	d := createDevice(t, s, a.ID, `{"name":"x","mac_address":"001565aabbcc"}`)
+	mac, _ := d.MAC()
+	use := func() error {
+		_, readErr := s.PhoneByMAC(t.Context(), mac)
+		_, knownErr := s.PhoneByMAC(t.Context(), mac)
+		return errors.Join(readErr, knownErr, s.UpdateBindings(t.Context(), d.ID, func([]models.Binding) ([]models.Binding, error) {
+			return []models.Binding{{
+				AccountID: a.ID, DeviceID: d.ID, Contact: "sip:x", Received: netip.MustParseAddrPort("192.0.2.1:5060"),
+				Expires: time.Now().Add(time.Hour), Modified: time.Now(),
+			}}, nil
+		}))
+	}
+	for _, change := range []string{
+		"SELECT 1", "ALTER TABLE devices ADD COLUMN later TEXT", "ALTER TABLE registrations ADD COLUMN later TEXT", "DROP INDEX registrations_account", "ANALYZE",
+	} {
+		if err := errors.Join(other.Exec(t.Context(), change), use()); err != nil {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
+}
+
 // What one server remembers of a phone is worth nothing after another has changed
 // what the phone is read from.
 func TestPhoneByAORIsFresh(t *testing.T) {
