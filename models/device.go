@@ -235,7 +235,8 @@ type Phone struct {
 	Owner   *User // nil: no owner, or one that was deleted
 	Lines   []Line
 
-	Firmware string // version that the phone told with its request, "" = it did not
+	Firmware string   // version that the phone told with its request, or else last before; "" = it never did
+	Uploads  []string // names of the files that it stored; of a phone that was found by its MAC
 }
 
 // A Line is a further SIP line of a phone: another device of the account, which

@@ -76,8 +76,7 @@ func (s *Service) explain(ctx context.Context, phone *models.Phone, name string,
 // memoStore reads each thing once, for one phone.
 type memoStore struct {
 	Store
-	users    map[string][]*models.User
-	firmware *string
+	users map[string][]*models.User
 }
 
 // UsersByID reads users.
@@ -104,18 +103,6 @@ func (m *memoStore) Users(ctx context.Context, accountID, after string, limit in
 		m.users[key] = users
 	}
 	return users, err
-}
-
-// LastFirmware reads a device's firmware.
-func (m *memoStore) LastFirmware(ctx context.Context, deviceID string) (string, error) {
-	if m.firmware != nil {
-		return *m.firmware, nil
-	}
-	firmware, err := m.Store.LastFirmware(ctx, deviceID)
-	if err == nil {
-		m.firmware = &firmware
-	}
-	return firmware, err
 }
 
 func allLines(r Rendering) []int {

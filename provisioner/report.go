@@ -82,13 +82,6 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 	if err != nil {
 		return Report{}, err
 	}
-	if phone, err = s.withFirmware(ctx, phone); err != nil {
-		return Report{}, err
-	}
-	users, err := s.namedUsers(ctx, phone)
-	if err != nil {
-		return Report{}, err
-	}
 	kept, err := s.uploads(ctx, phone.Device.ID)
 	if err != nil {
 		return Report{}, err
@@ -102,7 +95,7 @@ func (s *Service) Report(ctx context.Context, phone *models.Phone) (Report, erro
 		if r.URL != "" {
 			report.URL = r.URL + file.name
 		}
-		rendered, err := s.fileOf(ctx, c, phone, users, file)
+		rendered, err := s.fileOf(ctx, c, phone, file)
 		report.judge(rendered, err, fetches[strings.ToLower(file.name)])
 		report.prefer(file.rule, kept)
 		r.Files = append(r.Files, report)
@@ -132,10 +125,10 @@ func missingLines(phone *models.Phone, model Model) []MissingLine {
 	return missing
 }
 
-func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, file deviceFile) (File, error) {
+func (s *Service) fileOf(ctx context.Context, c *Catalog, phone *models.Phone, file deviceFile) (File, error) {
 	req, _ := c.match(file.name)
 	if req.HasMAC {
-		return s.deviceFile(ctx, c, phone, users, file.name, file.rule)
+		return s.deviceFile(ctx, c, phone, file.name, file.rule)
 	}
 	if known, ok := req.ruleFor(phone.Device); ok {
 		return s.commonFile(ctx, c, phone.Account, phone.Firmware, known, modelOf(phone))

@@ -22,8 +22,6 @@ type Store interface {
 	// LastFetches returns the newest GET of each file of a device, under the
 	// names that Match gives.
 	LastFetches(ctx context.Context, deviceID string) ([]models.Fetch, error)
-	// LastFirmware is the version that a device told last, "" = none.
-	LastFirmware(ctx context.Context, deviceID string) (string, error)
 	// Uploads are the files that a device stored, without their bodies.
 	Uploads(ctx context.Context, deviceID string) ([]models.Upload, error)
 }
@@ -99,25 +97,16 @@ func (s *Service) DeviceFile(ctx context.Context, phone *models.Phone, name stri
 // RequestedFile renders a file for a phone. It is ErrNotFound when the phone's
 // brand has no such file or only takes it from phones, or it is another
 // phone's. Any other error is a failure of the store or of a template, named
-// with its line. Where the phone tells no firmware, the one recorded last
-// counts.
+// with its line.
 func (s *Service) RequestedFile(ctx context.Context, phone *models.Phone, req Request) (File, error) {
 	file, ok := req.fileFor(phone)
 	if !ok {
 		return File{}, fmt.Errorf("device %s, file %q: %w", phone.Device.ID, req.Name, models.ErrNotFound)
 	}
-	phone, err := s.withFirmware(ctx, phone)
-	if err != nil {
-		return File{}, err
-	}
 	if !req.HasMAC {
 		return s.commonFile(ctx, req.catalog, phone.Account, phone.Firmware, file, modelOf(phone))
 	}
-	users, err := s.namedUsers(ctx, phone)
-	if err != nil {
-		return File{}, err
-	}
-	return s.deviceFile(ctx, req.catalog, phone, users, fillMAC(file.path, req.MAC), file.rule)
+	return s.deviceFile(ctx, req.catalog, phone, fillMAC(file.path, req.MAC), file.rule)
 }
 
 // fileFor is what of the phone's brand has the name. False when there is nothing
@@ -129,20 +118,6 @@ func (r Request) fileFor(phone *models.Phone) (brandFile, bool) {
 	}
 	mac, hasMAC := phone.Device.MAC()
 	return file, !r.HasMAC || hasMAC && mac == r.MAC
-}
-
-// withFirmware is the phone with the firmware that it told last.
-func (s *Service) withFirmware(ctx context.Context, phone *models.Phone) (*models.Phone, error) {
-	if phone.Firmware != "" {
-		return phone, nil
-	}
-	firmware, err := s.store.LastFirmware(ctx, phone.Device.ID)
-	if err != nil {
-		return nil, fmt.Errorf("device %s, firmware: %w", phone.Device.ID, err)
-	}
-	known := *phone
-	known.Firmware = firmware
-	return &known, nil
 }
 
 // CommonFile is RequestedCommonFile under a name.
@@ -179,9 +154,8 @@ func (r Request) commonFor(agent UserAgent) (brandFile, modelKey, bool) {
 	return r.files[0], asking, true
 }
 
-// namedUsers reads the users that the phone's keys and hotdesks name, in one query.
-func (s *Service) namedUsers(ctx context.Context, phone *models.Phone) ([]*models.User, error) {
-	ids := namedUserIDs(phone)
+// usersNamed reads the users that the phone's keys and hotdesks name, in one query.
+func (s *Service) usersNamed(ctx context.Context, phone *models.Phone, ids []string) ([]*models.User, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -192,7 +166,7 @@ func (s *Service) namedUsers(ctx context.Context, phone *models.Phone) ([]*model
 	return users, nil
 }
 
-func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, users []*models.User, name string, rule *FileRule) (File, error) {
+func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phone, name string, rule *FileRule) (File, error) {
 	b := c.brands[phone.Device.Provision.Brand]
 	k := s.newKey(c, b.Brand, rule.Role, name, c.firmwareKey(b, phone.Firmware))
 	k.document("account", phone.Account.Meta)
@@ -201,12 +175,17 @@ func (s *Service) deviceFile(ctx context.Context, c *Catalog, phone *models.Phon
 		k.add("line", strconv.Itoa(l.Number))
 		k.phone(l.Phone)
 	}
-	for _, u := range users {
-		k.document("user", u.Meta)
+	users := namedUserIDs(phone)
+	if len(users) > 0 {
+		k.add("users", strconv.FormatInt(phone.Account.UserChanges, 10))
 	}
 	k.phonebook(phone.Account, rule, 0)
 	f, err := s.cached(ctx, deviceSlot(phone, name), k, func(ctx context.Context) (File, error) {
-		in := b.deviceInput(phone, users, s.opts.Registrar)
+		named, err := s.usersNamed(ctx, phone, users)
+		if err != nil {
+			return File{}, err
+		}
+		in := b.deviceInput(phone, named, s.opts.Registrar)
 		mac, _ := phone.Device.MAC()
 		in.server = server{Username: mac.String(), Password: phone.Device.HTTPPassword}
 		return s.renderFor(ctx, c, name, rule, in)

@@ -14,12 +14,11 @@ import (
 
 // fakeStore holds users, fetches and uploads; err makes every call fail.
 type fakeStore struct {
-	users    []*models.User
-	fetches  []models.Fetch
-	uploads  []models.Upload
-	firmware string
-	err      error
-	calls    int
+	users   []*models.User
+	fetches []models.Fetch
+	uploads []models.Upload
+	err     error
+	calls   int
 }
 
 func (s *fakeStore) UsersByID(_ context.Context, _ string, ids []string) ([]*models.User, error) {
@@ -43,8 +42,6 @@ func (s *fakeStore) Users(_ context.Context, _, after string, limit int) ([]*mod
 	s.calls++
 	return found, s.err
 }
-
-func (s *fakeStore) LastFirmware(context.Context, string) (string, error) { return s.firmware, s.err }
 
 func (s *fakeStore) LastFetches(context.Context, string) ([]models.Fetch, error) {
 	return s.fetches, s.err
@@ -95,7 +92,7 @@ func TestDeviceFile(t *testing.T) {
 	}
 }
 
-// A file is written for the firmware that the phone tells, or else told last.
+// A file is written for the firmware that the phone has.
 func TestFirmware(t *testing.T) {
 	catalog := loadAcme(t, map[string]string{
 		"acme/settings.tpl": "firmware = {{ phone.firmware }}\ngeneration = {{ phone.generation }}\n",
@@ -103,23 +100,22 @@ func TestFirmware(t *testing.T) {
 	})
 	store := &fakeStore{}
 	s := NewService(store, catalog, Options{})
-	tests := []struct{ told, recorded, firmware, generation string }{
-		{"", "", "", "0"},
-		{"86.1", "", "86.1", "86"},
-		{"", "85.7.2", "85.7.2", "85"},
-		{"86.1", "85.7.2", "86.1", "86"},
-		{"beta", "85.7.2", "beta", "0"},
-		{"99999999999999999999.1", "", "99999999999999999999.1", "65535"},
+	tests := []struct{ firmware, generation string }{
+		{"", "0"},
+		{"86.1", "86"},
+		{"85.7.2", "85"},
+		{"beta", "0"},
+		{"99999999999999999999.1", "65535"},
 	}
 	for _, tt := range tests {
 		phone := acmePhone(t)
-		phone.Firmware, store.firmware = tt.told, tt.recorded
+		phone.Firmware = tt.firmware
 		f, err := s.DeviceFile(t.Context(), phone, "001122334455.txt")
 		if want := "firmware = " + tt.firmware + "\ngeneration = " + tt.generation + "\n"; err != nil || string(f.Body) != want {
-			t.Errorf("told %q, recorded %q: got %q, %v; want %q", tt.told, tt.recorded, f.Body, err, want)
+			t.Errorf("%q: got %q, %v; want %q", tt.firmware, f.Body, err, want)
 		}
 		if f, err := s.DeviceFile(t.Context(), phone, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
-			t.Errorf("told %q, recorded %q: common file %q, %v", tt.told, tt.recorded, f.Body, err)
+			t.Errorf("%q: common file %q, %v", tt.firmware, f.Body, err)
 		}
 		if f, err := s.CommonFile(t.Context(), phone.Account, UserAgent{Firmware: tt.firmware}, "m11.txt"); err != nil || string(f.Body) != "generation = "+tt.generation+"\n" {
 			t.Errorf("%q: common file %q, %v", tt.firmware, f.Body, err)
@@ -133,14 +129,10 @@ func TestFirmware(t *testing.T) {
 	}
 	store.fetches = []models.Fetch{{File: f.Name, Method: "GET", Status: 200, ETag: f.ETag, At: time.Unix(100, 0)}}
 	for firmware, want := range map[string]string{"86.1": StateInSync, "86.2": StateBehind} {
-		store.firmware = firmware
-		if r, err := s.Report(t.Context(), acmePhone(t)); err != nil || r.State != want {
+		phone.Firmware = firmware
+		if r, err := s.Report(t.Context(), phone); err != nil || r.State != want {
 			t.Errorf("%s recorded: state %q, %v; want %q", firmware, r.State, err, want)
 		}
-	}
-	store.err = models.ErrUnavailable
-	if _, err := s.DeviceFile(t.Context(), acmePhone(t), "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
-		t.Errorf("store down: got %v", err)
 	}
 }
 
@@ -431,9 +423,9 @@ func TestDeviceFileFreshness(t *testing.T) {
 		{"the day", func() { now = now.AddDate(0, 0, 1) }, ""},
 		{"a key's user", func() {
 			store.users[0] = newUser(t, bobID, `{"first_name": "Bob", "presence_id": "1009"}`)
-			store.users[0].Revision = "2-u"
+			phone.Account.UserChanges++
 		}, "user = 1009"},
-		{"a key's user gone", func() { store.users = nil }, "user = \n"},
+		{"a key's user gone", func() { store.users, phone.Account.UserChanges = nil, 2 }, "user = \n"},
 		{"the owner", func() {
 			phone.Owner = newUser(t, annID, `{"first_name": "Anna"}`)
 			phone.Owner.Revision = "2-u"
@@ -481,6 +473,10 @@ func TestUsersReadOnce(t *testing.T) {
 	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); err != nil || store.calls != 1 {
 		t.Errorf("two users: %d queries, %v; want one", store.calls, err)
 	}
+	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); err != nil || store.calls != 1 {
+		t.Errorf("the same again: %d queries, %v; want none more", store.calls, err)
+	}
+	phone.Account.UserChanges++
 	store.err = models.ErrUnavailable
 	if _, err := s.DeviceFile(t.Context(), phone, "001122334455.txt"); !errors.Is(err, models.ErrUnavailable) {
 		t.Errorf("store down: got %v", err)

@@ -181,9 +181,6 @@ func (s sampleStore) Users(_ context.Context, _, after string, limit int) ([]*mo
 	return users[:min(len(users), limit)], nil
 }
 
-// LastFirmware knows none: a sample's phone tells its own.
-func (sampleStore) LastFirmware(context.Context, string) (string, error) { return "", nil }
-
 // LastFetches finds none.
 func (sampleStore) LastFetches(context.Context, string) ([]models.Fetch, error) { return nil, nil }
 

@@ -265,8 +265,7 @@ any would.`,
 }
 
 // accountUsers keeps the users of the account that was asked for last: the
-// phonebook of all its phones is made of them. What a phone told of its
-// firmware is asked for beforehand.
+// phonebook of all its phones is made of them.
 type accountUsers struct {
 	provisioner.Store
 	account string
@@ -287,9 +286,6 @@ func (a *accountUsers) Users(ctx context.Context, accountID, after string, limit
 	}
 	return page, err
 }
-
-// LastFirmware is not asked again.
-func (*accountUsers) LastFirmware(context.Context, string) (string, error) { return "", nil }
 
 // progressEvery is how often a long command says how far it is.
 const progressEvery = 5 * time.Second
@@ -324,9 +320,6 @@ func diffDevice(ctx context.Context, store *sqlstore.Store, differ *author.Diffe
 		return nil // deleted meanwhile
 	}
 	if err != nil {
-		return err
-	}
-	if phone.Firmware, err = store.LastFirmware(ctx, d.ID); err != nil {
 		return err
 	}
 	text, err := differ.Phone(ctx, phone)

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -28,8 +30,8 @@ type fetchRow struct {
 
 func (fetchRow) TableName() string { return "fetches" }
 
-// RecordFetches stores a batch of phones' requests, and counts those of unknown
-// devices.
+// RecordFetches stores a batch of phones' requests, counts those of unknown
+// devices, and notes which firmware the others told last.
 func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error {
 	if len(fetches) == 0 {
 		return nil
@@ -52,8 +54,15 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 			Fetched:   millis(f.At),
 		}
 	}
-	return s.transaction(ctx, "record fetches", func(tx *gorm.DB) error {
-		if err := tx.CreateInBatches(rows, rowBatch).Error; err != nil {
+	const op = "record fetches"
+	if err := s.prepare(ctx, insertFetch, insertManyFetches, otherFirmware); err != nil {
+		return storeErr(op, err)
+	}
+	return s.transaction(ctx, op, func(tx *gorm.DB) error {
+		if err := s.storeFetches(tx, rows); err != nil {
+			return err
+		}
+		if err := s.noteFirmwares(tx, rows); err != nil {
 			return err
 		}
 		if err := s.countUnknown(tx, rows); err != nil {
@@ -61,6 +70,75 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 		}
 		return s.endOverlaps(tx, fetches)
 	})
+}
+
+// storedTogether is how many fetches one statement stores.
+const storedTogether = 32
+
+func insertFetches(rows int) string {
+	return `INSERT INTO fetches (account_id, device_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows-1)
+}
+
+var insertFetch, insertManyFetches = insertFetches(1), insertFetches(storedTogether)
+
+// storeFetches stores as many as it can together, and the rest one by one: it is
+// always the same two statements.
+func (s *Store) storeFetches(tx *gorm.DB, rows []fetchRow) error {
+	many := len(rows) / storedTogether * storedTogether
+	for part := range slices.Chunk(rows[:many], storedTogether) {
+		if err := s.execIn(tx, insertManyFetches, fetchValues(part)...); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(rows[many:], 1) {
+		if err := s.execIn(tx, insertFetch, fetchValues(part)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fetchValues(rows []fetchRow) []any {
+	var values []any
+	for _, r := range rows {
+		values = append(values, r.AccountID, r.DeviceID, r.MAC, r.File, r.Method, r.Status, r.ETag, r.Bytes, r.Source, r.UserAgent, r.Firmware, r.Duration, r.Fetched)
+	}
+	return values
+}
+
+// otherFirmware finds those of some devices that told something else before.
+const otherFirmware = "SELECT id FROM devices WHERE firmware <> ? AND id IN ?"
+
+// noteFirmwares has the devices know what they told last, if that may be something
+// else than before.
+func (s *Store) noteFirmwares(tx *gorm.DB, rows []fetchRow) error {
+	devices := map[string][]string{} // by what they told
+	for _, row := range rows {
+		if row.DeviceID != nil && row.Firmware != "" {
+			devices[row.Firmware] = append(devices[row.Firmware], *row.DeviceID)
+		}
+	}
+	var changed []string
+	for firmware, ids := range devices {
+		err := s.eachRowIn(tx, func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			changed = append(changed, id)
+			return err
+		}, otherFirmware, firmware, distinct(ids))
+		if err != nil {
+			return err
+		}
+	}
+	for ids := range slices.Chunk(distinct(changed), rowBatch) {
+		err := tx.Exec(`UPDATE devices SET firmware = (SELECT f.firmware FROM fetches f WHERE f.device_id = devices.id AND f.firmware <> ''
+			ORDER BY f.fetched DESC, f.id DESC LIMIT 1) WHERE id IN ?`, ids).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // LastFetches gives the newest GET of each file that the device asked for, by
@@ -94,26 +172,6 @@ func (s *Store) SourceKnown(ctx context.Context, accountID, source string) (bool
 	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).
 		Where("account_id = ? AND source = ? AND device_id IS NOT NULL AND "+cameBack, accountID, source))
 	return has, storeErr("source known", err)
-}
-
-// LastFirmware is the version that the device told last, with whatever request;
-// "" when none is on record.
-func (s *Store) LastFirmware(ctx context.Context, deviceID string) (string, error) {
-	firmware, err := s.firmwares.ask(ctx, deviceID)
-	return firmware, storeErr("last firmware", err)
-}
-
-// readFirmwares reads what devices told last.
-func (s *Store) readFirmwares(ctx context.Context, ids []string) ([]string, error) {
-	byID := map[string]string{}
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
-		var id, firmware string
-		err := scan(&id, &firmware)
-		byID[id] = firmware
-		return err
-	}, `SELECT d.id, COALESCE((SELECT f.firmware FROM fetches f WHERE f.device_id = d.id AND f.firmware <> ''
-		ORDER BY f.fetched DESC, f.id DESC LIMIT 1), '') FROM devices d WHERE d.id IN ?`, distinct(ids))
-	return inOrder(ids, byID), err
 }
 
 func fetch(row fetchRow) (models.Fetch, error) {

@@ -11,13 +11,14 @@ import (
 const maxKnownAccountBytes = 4 << 20 // of the documents of accounts in memory, as stored
 
 // A knownAccount is kept in memory, decoded, by the hash of a path token. It is
-// used only after the database has said that it is of the version still, and
-// never changed.
+// used only while the database says that it is right, and never changed.
 type knownAccount struct {
 	account *models.Account
 	version accountVersion
 	byOld   bool // the token is the one before, which is good for some time
 	bytes   int
+
+	confirmed *confirmation
 }
 
 // An accountVersion changes with everything that an account is read from, and
@@ -49,23 +50,30 @@ func (s *Store) AccountByPathToken(ctx context.Context, token models.Secret) (*m
 	const op = "account by path token"
 	hash, now := token.Hash(), millis(s.now())
 	if known, ok := s.accounts.GetIfPresent(hash); ok {
-		version, err := s.accountVersions.ask(ctx, known.version.ID)
+		right, err := s.isRight(ctx, known.confirmed, func(ctx context.Context) (bool, error) {
+			version, err := s.accountVersions.ask(ctx, known.version.ID)
+			return version == known.version, err
+		})
 		if err != nil {
 			return nil, storeErr(op, err)
 		}
-		if version == known.version && (!known.byOld || version.OldTokenUntil > now) {
+		if right && (!known.byOld || known.version.OldTokenUntil > now) {
 			return known.account, nil
 		}
 		s.accounts.Invalidate(hash)
 	}
+	at, err := s.generation(ctx)
+	if err != nil {
+		return nil, storeErr(op, err)
+	}
 	var row accountRow
-	err := s.db.WithContext(ctx).Where("path_token_hash = ? OR old_path_token_hash = ? AND old_path_token_until > ?", hash, hash, now).Take(&row).Error
+	err = s.db.WithContext(ctx).Where("path_token_hash = ? OR old_path_token_hash = ? AND old_path_token_until > ?", hash, hash, now).Take(&row).Error
 	if err != nil {
 		return nil, storeErr(op, err)
 	}
 	account, err := s.account(row)
 	if err == nil {
-		s.accounts.Set(hash, knownAccount{account, row.version(), row.PathTokenHash != hash, len(row.Document)})
+		s.accounts.Set(hash, knownAccount{account, row.version(), row.PathTokenHash != hash, len(row.Document), confirmedAt(at)})
 	}
 	return account, err
 }
@@ -78,6 +86,6 @@ func (s *Store) readAccountVersions(ctx context.Context, ids []string) ([]accoun
 		err := scan(&v.ID, &v.Revision, &v.UserChanges, &v.OldToken, &v.OldTokenUntil)
 		byID[v.ID] = v
 		return err
-	}, `SELECT id, revision, user_changes, COALESCE(old_path_token_hash, ''), old_path_token_until FROM accounts WHERE id IN ?`, distinct(ids))
+	}, "SELECT id, revision, user_changes, COALESCE(old_path_token_hash, ''), old_path_token_until FROM accounts WHERE id IN ?", distinct(ids))
 	return inOrder(ids, byID), err
 }

@@ -19,29 +19,35 @@ const (
 // An aor is what a phone registers as, in lower case.
 type aor struct{ username, realm string }
 
-// A knownPhone is kept in memory, decoded. It is used only after the database has
-// said that it is of the versions still, and never changed.
+// A knownPhone is kept in memory, decoded. It is used only while the database
+// says that it is right, and never changed.
 type knownPhone struct {
-	phone    *models.Phone
-	versions map[string]phoneVersion // of its device and of those that it names as further lines, by id
-	bytes    int
+	phone     *models.Phone
+	versions  map[string]phoneVersion // of its device and of those that it names as further lines, by id
+	bytes     int
+	confirmed *confirmation
 }
 
 // A phoneVersion changes with everything that a phone is read from, but for the
 // end of an old HTTP password: see keep.
 type phoneVersion struct {
-	ID           string // of the device; "" = there is none
-	Device       string // revision
-	FirstContact int64
-	Account      string
-	UserChanges  int64
-	Owner        string // "" = it has none
-	CameBefore   bool
+	ID            string // of the device; "" = there is none
+	Device        string // revision
+	FirstContact  int64
+	Firmware      string
+	UploadChanges int64
+	CameBefore    bool
+	Account       string
+	UserChanges   int64
+	OldToken      int64  // when it ends
+	Owner         string // "" = it has none
 }
 
 func (r *phoneRow) version() phoneVersion {
-	return phoneVersion{r.Device.ID, r.Device.Revision, r.Device.FirstContactUntil, r.Account.Revision, r.Account.UserChanges, r.Owner.Revision,
-		r.Device.PathTokenSeen != ""}
+	return phoneVersion{
+		r.Device.ID, r.Device.Revision, r.Device.FirstContactUntil, r.Firmware, r.UploadChanges, r.Device.PathTokenSeen != "",
+		r.Account.Revision, r.Account.UserChanges, r.Account.OldPathTokenUntil, r.Owner.Revision,
+	}
 }
 
 // bytes is the size of the documents.
@@ -71,19 +77,19 @@ func knownAs[Key comparable](ctx context.Context, s *Store, kept *otter.Cache[Ke
 	if !ok {
 		return nil, nil //nolint:nilnil // it has to be read
 	}
-	current, err := s.isCurrent(ctx, known.versions)
+	right, err := s.isRight(ctx, known.confirmed, func(ctx context.Context) (bool, error) { return s.areCurrent(ctx, known.versions) })
 	if err != nil {
 		return nil, err
 	}
-	if !current {
+	if !right {
 		kept.Invalidate(key)
 		return nil, nil //nolint:nilnil // likewise
 	}
 	return known.phone, nil
 }
 
-// isCurrent reports whether devices are of these versions still.
-func (s *Store) isCurrent(ctx context.Context, versions map[string]phoneVersion) (bool, error) {
+// areCurrent reports whether devices are of these versions still.
+func (s *Store) areCurrent(ctx context.Context, versions map[string]phoneVersion) (bool, error) {
 	asked := make(map[string]<-chan result[phoneVersion], len(versions))
 	for id := range versions {
 		asked[id] = s.phoneVersions.put(ctx, id)
@@ -97,9 +103,10 @@ func (s *Store) isCurrent(ctx context.Context, versions map[string]phoneVersion)
 	return true, nil
 }
 
-// newKnownPhone is a phone with the rows that it was made of.
-func newKnownPhone(phone *models.Phone, rows ...phoneRow) knownPhone {
-	known := knownPhone{phone: phone, versions: map[string]phoneVersion{}}
+// newKnownPhone is a phone with the rows that it was made of, read at a
+// generation or after.
+func newKnownPhone(phone *models.Phone, at generation, rows ...phoneRow) knownPhone {
+	known := knownPhone{phone: phone, versions: map[string]phoneVersion{}, confirmed: confirmedAt(at)}
 	for _, row := range rows {
 		known.versions[row.Device.ID] = row.version()
 		known.bytes += row.bytes()
@@ -124,6 +131,10 @@ func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models
 	if known, err := knownAs(ctx, s, s.phones, who); known != nil || err != nil {
 		return known, storeErr(op, err)
 	}
+	now, err := s.generation(ctx)
+	if err != nil {
+		return nil, storeErr(op, err)
+	}
 	row, err := s.phoneRows.ask(ctx, who)
 	if err != nil {
 		return nil, storeErr(op, err)
@@ -133,7 +144,7 @@ func (s *Store) PhoneByAOR(ctx context.Context, username, realm string) (*models
 	}
 	phone, err := s.phone(*row)
 	if err == nil {
-		keep(s.phones, who, newKnownPhone(phone, *row))
+		keep(s.phones, who, newKnownPhone(phone, now, *row))
 	}
 	return phone, err
 }
@@ -143,10 +154,11 @@ func (s *Store) readVersions(ctx context.Context, ids []string) ([]phoneVersion,
 	byID := map[string]phoneVersion{}
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
 		var v phoneVersion
-		err := scan(&v.ID, &v.Device, &v.FirstContact, &v.Account, &v.UserChanges, &v.Owner, &v.CameBefore)
+		err := scan(&v.ID, &v.Device, &v.FirstContact, &v.Firmware, &v.UploadChanges, &v.CameBefore, &v.Account, &v.UserChanges, &v.OldToken, &v.Owner)
 		byID[v.ID] = v
 		return err
-	}, `SELECT d.id, d.revision, d.first_contact_until, a.revision, a.user_changes, COALESCE(u.revision, ''), d.path_token_seen <> '' FROM devices d
+	}, `SELECT d.id, d.revision, d.first_contact_until, d.firmware, d.upload_changes, d.path_token_seen <> '',
+		a.revision, a.user_changes, a.old_path_token_until, COALESCE(u.revision, '') FROM devices d
 		JOIN accounts a ON a.id = d.account_id
 		LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE d.id IN ?`, distinct(ids))
 	return inOrder(ids, byID), err
@@ -162,13 +174,26 @@ func (s *Store) readPhones(ctx context.Context, who []aor) ([]*phoneRow, error) 
 	}
 	var rows []phoneRow
 	err := s.db.WithContext(ctx).Raw(phoneQuery+strings.Join(where, " OR "), args...).Scan(&rows).Error
-	byAOR := map[aor]*phoneRow{}
+	return byKey(who, rows, func(row phoneRow) aor { return aor{text(row.Device.SIPUsername), row.Device.Realm} }), err
+}
+
+// readPhonesByMAC reads phones by their MACs; nil stands for none.
+func (s *Store) readPhonesByMAC(ctx context.Context, macs []string) ([]*phoneRow, error) {
+	var rows []phoneRow
+	err := s.eachRow(ctx, func(scan func(...any) error) error {
+		var row phoneRow
+		err := scan(row.columns()...)
+		rows = append(rows, row)
+		return err
+	}, phoneQuery+"d.mac IN ?", distinct(macs))
+	return byKey(macs, rows, func(row phoneRow) string { return text(row.Device.MAC) }), err
+}
+
+// byKey is the row of each key, nil for those that have none.
+func byKey[Key comparable](keys []Key, rows []phoneRow, key func(phoneRow) Key) []*phoneRow {
+	found := make(map[Key]*phoneRow, len(rows))
 	for i, row := range rows {
-		byAOR[aor{text(row.Device.SIPUsername), row.Device.Realm}] = &rows[i]
+		found[key(row)] = &rows[i]
 	}
-	phones := make([]*phoneRow, len(who))
-	for i, w := range who {
-		phones[i] = byAOR[w]
-	}
-	return phones, err
+	return inOrder(keys, found)
 }

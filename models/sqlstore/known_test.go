@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -90,13 +91,29 @@ func TestPhoneByMACIsFresh(t *testing.T) {
 			a = &next
 			return err
 		}
+		upload := func(name string) error {
+			quota := models.UploadQuota{Files: 5, Bytes: 1000}
+			_, err := other.SaveUpload(ctx, &models.Upload{DeviceID: d.ID, MAC: mac, Name: name, Bytes: 1, Body: []byte("x")}, quota)
+			return err
+		}
+		clock := time.Now()
+		told := func(firmware string) error {
+			clock = clock.Add(time.Second)
+			return other.RecordFetches(ctx, []models.Fetch{{AccountID: a.ID, DeviceID: d.ID, Firmware: firmware, Status: 200, At: clock}})
+		}
 		look := func() (string, error) {
-			p, err := s.PhoneByMAC(ctx, mac)
+			p, err := s.PhoneByMAC(s.Once(ctx), mac)
 			if err != nil {
 				return "", err
 			}
-			p.Firmware = "of one request" // who asks may write to this
 			text := fmt.Sprintf("%s of %s", p.Device.Name, p.Account.Name)
+			if p.Firmware != "" {
+				text += ", firmware " + p.Firmware
+			}
+			p.Firmware = "of one request" // who asks may write to this
+			for _, name := range p.Uploads {
+				text += ", stored " + name
+			}
 			if !p.Enabled() {
 				text += ", disabled"
 			}
@@ -146,8 +163,17 @@ func TestPhoneByMACIsFresh(t *testing.T) {
 			{"seen with it", func() error {
 				return other.RecordFetches(ctx, []models.Fetch{{AccountID: a.ID, DeviceID: d.ID, WithPassword: d.HTTPPassword.Hash(), Status: 200}})
 			}, "second of Moved, password, came before"},
+			{"a file stored", func() error { return upload("001565aabbcc-local.cfg") }, "second of Moved, stored 001565aabbcc-local.cfg, password, came before"},
+			{"another", func() error { return upload("001565aabbcc-calls.xml") },
+				"second of Moved, stored 001565aabbcc-calls.xml, stored 001565aabbcc-local.cfg, password, came before"},
+			{"all deleted", func() error {
+				_, err := other.DeleteUploads(ctx, d, func(models.Upload) bool { return true })
+				return err
+			}, "second of Moved, password, came before"},
+			{"a firmware told", func() error { return told("86.1") }, "second of Moved, firmware 86.1, password, came before"},
+			{"another firmware told", func() error { return told("86.2") }, "second of Moved, firmware 86.2, password, came before"},
 			{"another MAC", func() error { return save(&d, document("second", "001565aabbcd")) }, "none"},
-			{"the MAC back", func() error { return save(&d, document("third", "001565aabbcc")) }, "third of Moved, password, came before"},
+			{"the MAC back", func() error { return save(&d, document("third", "001565aabbcc")) }, "third of Moved, firmware 86.2, password, came before"},
 			{"deleted", func() error { return other.DeleteDevice(ctx, d) }, "none"},
 			{"made again", func() error {
 				createDevice(t, other, a.ID, `{"name":"fourth","mac_address":"001565aabbcc"}`)
@@ -216,4 +242,37 @@ func TestAccountByPathTokenIsFresh(t *testing.T) {
 			}, "none"},
 		}, look)
 	})
+}
+
+// Under one context it is asked once whether anything has changed; a request that
+// begins after a change asks by itself.
+func TestOnceIsForOneRequest(t *testing.T) {
+	s := sqlstoretest.New(t)
+	a := newAccount(t, s, "acme.example.com")
+	name := func(ctx context.Context) string {
+		t.Helper()
+		found, err := s.AccountByPathToken(ctx, a.PathToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Name
+	}
+	one := s.Once(t.Context())
+	if got := name(one); got != "Acme" {
+		t.Fatal(got)
+	}
+	next := *a
+	setDocument(t, &next, `{"name":"Other","realm":"acme.example.com"}`)
+	if err := s.SaveAccount(t.Context(), a, &next); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(one); got != "Acme" {
+		t.Errorf("the request that began before: got %q", got)
+	}
+	if got := name(s.Once(t.Context())); got != "Other" {
+		t.Errorf("one that began after: got %q", got)
+	}
+	if got := name(t.Context()); got != "Other" {
+		t.Errorf("a question of its own: got %q", got)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/maypok86/otter/v2"
 
@@ -16,37 +15,50 @@ type phoneRow struct {
 	Device  deviceRow  `gorm:"embedded;embeddedPrefix:d_"`
 	Account accountRow `gorm:"embedded;embeddedPrefix:a_"`
 	Owner   userRow    `gorm:"embedded;embeddedPrefix:u_"`
+
+	// What the phone itself has done, which is in none of the documents.
+	Firmware      string `gorm:"column:d_firmware"`       // that it told last, "" = none
+	UploadChanges int64  `gorm:"column:d_upload_changes"` // how often its uploads have changed
 }
 
 // phoneQuery reads everything about a phone at once, and nothing that its
 // documents say again. A dangling owner, or one of another account, counts as none.
-var phoneQuery = fmt.Sprintf(`SELECT %s, d.sip_username AS d_sip_username, d.realm AS d_realm, %s, %s FROM devices d
+const phoneQuery = `SELECT d.id AS d_id, d.document AS d_document, d.revision AS d_revision, d.created AS d_created, d.modified AS d_modified,
+		d.account_id AS d_account_id, d.mac AS d_mac, d.sip_username AS d_sip_username, d.realm AS d_realm,
+		d.first_contact_until AS d_first_contact_until, d.path_token_seen AS d_path_token_seen, d.firmware AS d_firmware, d.upload_changes AS d_upload_changes,
+		a.id AS a_id, a.document AS a_document, a.revision AS a_revision, a.created AS a_created, a.modified AS a_modified,
+		a.user_changes AS a_user_changes, a.old_path_token_hash AS a_old_path_token_hash, a.old_path_token_until AS a_old_path_token_until,
+		COALESCE(u.id, '') AS u_id, COALESCE(u.document, '') AS u_document, COALESCE(u.revision, '') AS u_revision,
+		COALESCE(u.created, 0) AS u_created, COALESCE(u.modified, 0) AS u_modified, COALESCE(u.account_id, '') AS u_account_id
+	FROM devices d
 	JOIN accounts a ON a.id = d.account_id
-	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `,
-	prefixed("d", "account_id", "first_contact_until", "path_token_seen"), prefixed("a", "user_changes"), prefixed("u", "account_id"))
+	LEFT JOIN users u ON u.id = d.owner_id AND u.account_id = d.account_id WHERE `
 
-// prefixed lists columns that make a record, with some of its table's own, as
-// those of one part of a phoneRow.
-func prefixed(table string, own ...string) string {
-	var list []string
-	for _, column := range append([]string{"id", "document", "revision", "created", "modified"}, own...) {
-		list = append(list, fmt.Sprintf("%[1]s.%[2]s AS %[1]s_%[2]s", table, column))
+// columns are where those of phoneQuery belong, in its order.
+func (r *phoneRow) columns() []any {
+	d, a, u := &r.Device, &r.Account, &r.Owner
+	return []any{
+		&d.ID, &d.Document, &d.Revision, &d.Created, &d.Modified,
+		&d.AccountID, &d.MAC, &d.SIPUsername, &d.Realm,
+		&d.FirstContactUntil, &d.PathTokenSeen, &r.Firmware, &r.UploadChanges,
+		&a.ID, &a.Document, &a.Revision, &a.Created, &a.Modified,
+		&a.UserChanges, &a.OldPathTokenHash, &a.OldPathTokenUntil,
+		&u.ID, &u.Document, &u.Revision,
+		&u.Created, &u.Modified, &u.AccountID,
 	}
-	return strings.Join(list, ", ")
 }
 
-// PhoneByMAC finds the phone with this hardware address, and its lines. It is as
-// the database has it now; what it points to is shared: nobody may change that.
+// PhoneByMAC finds the phone with this hardware address, its lines, and which
+// files it has stored. It is as the database has it now; what it points to is
+// shared: nobody may change that.
 func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
 	const op = "phone by MAC"
 	shared, err := knownAs(ctx, s, s.phonesByMAC, mac)
+	if err == nil && shared == nil {
+		shared, err = s.readPhoneByMAC(ctx, mac)
+	}
 	if err != nil {
 		return nil, storeErr(op, err)
-	}
-	if shared == nil {
-		if shared, err = s.readPhoneByMAC(ctx, op, mac); err != nil {
-			return nil, err
-		}
 	}
 	phone := *shared
 	return &phone, nil
@@ -54,16 +66,28 @@ func (s *Store) PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, 
 
 // readPhoneByMAC reads a phone, and remembers it with the lines that it names,
 // those too that are no devices yet.
-func (s *Store) readPhoneByMAC(ctx context.Context, op string, mac models.MAC) (*models.Phone, error) {
-	row, err := s.takePhoneRow(ctx, op, "d.mac = ?", mac.String())
+func (s *Store) readPhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error) {
+	now, err := s.generation(ctx)
 	if err != nil {
 		return nil, err
 	}
-	phone, lines, err := s.phoneWithLines(ctx, row)
+	row, err := s.phoneRowsByMAC.ask(ctx, mac.String())
 	if err != nil {
 		return nil, err
 	}
-	known := newKnownPhone(phone, append(lines, row)...)
+	if row == nil {
+		return nil, models.ErrNotFound
+	}
+	phone, lines, err := s.phoneWithLines(ctx, *row)
+	if err != nil {
+		return nil, err
+	}
+	if row.UploadChanges > 0 {
+		if phone.Uploads, err = s.uploadNames(ctx, row.Device.ID); err != nil {
+			return nil, err
+		}
+	}
+	known := newKnownPhone(phone, now, append(lines, *row)...)
 	for _, line := range phone.Device.Provision.Lines {
 		if _, read := known.versions[line.DeviceID]; !read {
 			known.versions[line.DeviceID] = phoneVersion{}
@@ -171,7 +195,7 @@ func (s *Store) phone(row phoneRow) (*models.Phone, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &models.Phone{Device: device, Account: account}
+	p := &models.Phone{Device: device, Account: account, Firmware: row.Firmware}
 	if row.Owner.ID != "" {
 		p.Owner, err = s.user(row.Owner)
 	}

@@ -51,9 +51,9 @@ type Store struct {
 	phoneRows      *batch[aor, *phoneRow]
 	phoneVersions  *batch[string, phoneVersion] // by the device's id
 
+	phoneRowsByMAC  *batch[string, *phoneRow]
 	accountVersions *batch[string, accountVersion] // by id
-	firmwares       *batch[string, string]         // by the device's id
-	uploadNames     *batch[uploadName, bool]
+	generations     *batch[struct{}, generation]
 
 	phones      *otter.Cache[aor, knownPhone]
 	phonesByMAC *otter.Cache[models.MAC, knownPhone]
@@ -81,8 +81,8 @@ func Open(url string) (*Store, error) {
 	s.phoneRows = newBatch(maxBatch, s.readPhones)
 	s.phoneVersions = newBatch(maxBatch, s.readVersions)
 	s.accountVersions = newBatch(maxBatch, s.readAccountVersions)
-	s.firmwares = newBatch(maxBatch, s.readFirmwares)
-	s.uploadNames = newBatch(maxBatch, s.readUploadNames)
+	s.phoneRowsByMAC = newBatch(maxBatch, s.readPhonesByMAC)
+	s.generations = newBatch(maxBatch, s.readGenerations)
 	if target.dialect == dialectSQLite {
 		if s.writer, err = target.open(1); err != nil {
 			return nil, errors.Join(err, closePool(db))

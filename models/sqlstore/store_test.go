@@ -1079,8 +1079,8 @@ func TestTokensFetchesNotifications(t *testing.T) {
 		}
 		head := fetch("a.cfg", 200, now.Add(time.Second))
 		head.Method, head.Firmware = "HEAD", "86.2"
-		if firmware, err := s.LastFirmware(ctx, device); err != nil || firmware != "" {
-			t.Errorf("firmware of a phone that never asked: %q, %v", firmware, err)
+		if phone, err := s.PhoneOfDevice(ctx, device); err != nil || phone.Firmware != "" {
+			t.Errorf("a phone that never asked: %+v, %v", phone, err)
 		}
 		stranger := fetch("a.cfg", 404, old)
 		stranger.DeviceID = ""
@@ -1102,8 +1102,8 @@ func TestTokensFetchesNotifications(t *testing.T) {
 		if err := s.RecordFetches(ctx, []models.Fetch{later, older}); err != nil {
 			t.Fatal(err)
 		}
-		if firmware, err := s.LastFirmware(ctx, device); err != nil || firmware != "86.2" {
-			t.Errorf("firmware: got %q, %v; want the newest that was told", firmware, err)
+		if phone, err := s.PhoneOfDevice(ctx, device); err != nil || phone.Firmware != "86.2" {
+			t.Errorf("got %+v, %v; want the newest firmware that was told", phone, err)
 		}
 
 		note := &models.Notification{DeviceID: device, AOR: "sip:a@b", Event: "check-sync", State: models.NotifyQueued, Created: old}

@@ -62,6 +62,11 @@ func (s *Store) SaveUpload(ctx context.Context, u *models.Upload, quota models.U
 		if files > quota.Files || bytes > quota.Bytes {
 			return fmt.Errorf("%w: %d files of %d bytes", models.ErrQuota, files, bytes)
 		}
+		if created {
+			if err := countUploadChange(tx, u.DeviceID); err != nil {
+				return err
+			}
+		}
 		return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
 	})
 	return created, err
@@ -76,13 +81,6 @@ func (s *Store) Uploads(ctx context.Context, deviceID string) ([]models.Upload, 
 // Upload reads one file of a device.
 func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Upload, error) {
 	const op = "upload"
-	stored, err := s.uploadNames.ask(ctx, uploadName{deviceID, name})
-	if err != nil {
-		return nil, storeErr(op, err)
-	}
-	if !stored {
-		return nil, fmt.Errorf("%s: %w", op, models.ErrNotFound)
-	}
 	var row uploadRow
 	if err := s.db.WithContext(ctx).Where("device_id = ? AND name = ?", deviceID, name).Take(&row).Error; err != nil {
 		return nil, storeErr(op, err)
@@ -96,24 +94,17 @@ func (s *Store) Upload(ctx context.Context, deviceID, name string) (*models.Uplo
 	return &u, nil
 }
 
-// An uploadName is what a file of a device is found by.
-type uploadName struct{ device, name string }
+// uploadNames are the names of a device's files.
+func (s *Store) uploadNames(ctx context.Context, deviceID string) ([]string, error) {
+	var names []string
+	err := s.db.WithContext(ctx).Model(&uploadRow{}).Where("device_id = ?", deviceID).Order("name").Pluck("name", &names).Error
+	return names, err
+}
 
-// readUploadNames tells which of the files there are: most are asked for in vain.
-// A phone has few.
-func (s *Store) readUploadNames(ctx context.Context, names []uploadName) ([]bool, error) {
-	devices := make([]string, len(names))
-	for i, n := range names {
-		devices[i] = n.device
-	}
-	stored := map[uploadName]bool{}
-	err := s.eachRow(ctx, func(scan func(...any) error) error {
-		var n uploadName
-		err := scan(&n.device, &n.name)
-		stored[n] = true
-		return err
-	}, "SELECT device_id, name FROM uploads WHERE device_id IN ?", distinct(devices))
-	return inOrder(names, stored), err
+// countUploadChange makes known that a device, whose row this transaction has
+// locked, has other uploads.
+func countUploadChange(tx *gorm.DB, deviceID string) error {
+	return tx.Exec("UPDATE devices SET upload_changes = upload_changes + 1 WHERE id = ?", deviceID).Error
 }
 
 // DeleteUploads removes those files of a device that which chooses, and gives
@@ -150,7 +141,10 @@ func (s *Store) clearUploads(ctx context.Context, tx *gorm.DB, d *models.Device,
 		}
 		gone = append(gone, u)
 	}
-	return gone, nil
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	return gone, countUploadChange(tx, d.ID)
 }
 
 // clearOtherMAC removes what another phone stored, when a device's MAC has changed.

@@ -77,16 +77,14 @@ type onePhone struct {
 	phone *models.Phone
 }
 
+func (s onePhone) Once(ctx context.Context) context.Context { return ctx }
+
 func (s onePhone) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
 	return s.phone, nil
 }
 
 func (s onePhone) AccountByPathToken(context.Context, models.Secret) (*models.Account, error) {
 	return s.phone.Account, nil
-}
-
-func (s onePhone) Upload(context.Context, string, string) (*models.Upload, error) {
-	return nil, models.ErrNotFound
 }
 
 func (s onePhone) UsersByID(context.Context, string, []string) ([]*models.User, error) {

@@ -5,6 +5,7 @@ package phonehttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,9 @@ import (
 
 // Store finds who is asking, and keeps what phones upload.
 type Store interface {
+	// Once gives a context for one request: whether anything has changed since it
+	// was last found out is asked once under it.
+	Once(ctx context.Context) context.Context
 	// PhoneByMAC gives the phone with this MAC, or an ErrNotFound.
 	PhoneByMAC(ctx context.Context, mac models.MAC) (*models.Phone, error)
 	// AccountByPathToken gives the account of a provisioning URL, or an ErrNotFound.
@@ -122,7 +126,7 @@ var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
 // ServeHTTP serves GET and HEAD of [/p/{token}]/{file}, and PUT and POST of
 // those that phones store.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(h.Store.Once(r.Context()), requestTimeout)
 	defer cancel()
 	visit := &visit{
 		Handler: h, r: r.WithContext(ctx), untimed: r, w: &responseWriter{ResponseWriter: w},
@@ -280,16 +284,21 @@ func (v *visit) file() (provisioner.File, error) {
 
 // deviceFile is a file for the phone that asks.
 func (v *visit) deviceFile() (provisioner.File, error) {
-	v.phone.Firmware = v.agent.Firmware
+	v.tellFirmware()
 	return v.rendered(func(ctx context.Context) (provisioner.File, error) {
 		return v.Files.RequestedFile(ctx, v.phone, v.want)
 	}, func() (provisioner.Kept, bool) { return v.Files.LastFile(v.phone, v.want) })
 }
 
+// tellFirmware has what the phone tells with this request count, if it tells anything.
+func (v *visit) tellFirmware() {
+	v.phone.Firmware = cmp.Or(v.agent.Firmware, v.phone.Firmware)
+}
+
 // bootstrapFile is the one file of a phone without credentials, once. A HEAD
 // takes nothing.
 func (v *visit) bootstrapFile() (provisioner.File, error) {
-	v.phone.Firmware = v.agent.Firmware
+	v.tellFirmware()
 	f, err := v.Files.Bootstrap(v.r.Context(), v.phone, v.want)
 	if err != nil || v.r.Method == http.MethodHead {
 		return f, err

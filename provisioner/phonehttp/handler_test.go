@@ -678,6 +678,8 @@ func readRequest(path string) (*http.Request, bool) {
 
 type emptyStore struct{}
 
+func (emptyStore) Once(ctx context.Context) context.Context { return ctx }
+
 func (emptyStore) PhoneByMAC(context.Context, models.MAC) (*models.Phone, error) {
 	return nil, models.ErrNotFound
 }

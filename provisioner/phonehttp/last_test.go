@@ -102,13 +102,6 @@ func (b *brokenStore) Upload(ctx context.Context, deviceID, name string) (*model
 	return b.Store.Upload(ctx, deviceID, name)
 }
 
-func (b *brokenStore) LastFirmware(ctx context.Context, deviceID string) (string, error) {
-	if err := b.outage.state(ctx); err != nil {
-		return "", err
-	}
-	return b.Store.LastFirmware(ctx, deviceID)
-}
-
 // get asks as the Yealink phone does.
 func (o *outage) get(t *testing.T, file string) answer {
 	t.Helper()

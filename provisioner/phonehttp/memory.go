@@ -87,7 +87,7 @@ func (m *memory) outline(p *models.Phone) *models.Phone {
 	d.OldHTTPPassword, d.OldPasswordUntil = p.Device.OldHTTPPassword, p.Device.OldPasswordUntil
 	d.MACAddress = p.Device.MACAddress
 	d.Provision.Brand, d.Provision.Family, d.Provision.Model = p.Device.Provision.Brand, p.Device.Provision.Family, p.Device.Provision.Model
-	outline := &models.Phone{Device: d, Account: m.shared(p.Account)}
+	outline := &models.Phone{Device: d, Account: m.shared(p.Account), Firmware: p.Firmware}
 	if p.Owner != nil {
 		outline.Owner = &models.User{Meta: p.Owner.Meta}
 	}

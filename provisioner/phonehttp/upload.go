@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,7 +136,7 @@ func (v *visit) readBody(limit int64) (body []byte, release func(), err error) {
 // knows what is in it, so it counts as secret.
 func (v *visit) stored() (file provisioner.File, found bool, err error) {
 	rule, known := v.want.Rule(v.phone.Device)
-	if !known || rule.Upload == nil {
+	if !known || rule.Upload == nil || v.Store.failed == nil && !slices.Contains(v.phone.Uploads, v.want.Name) {
 		return provisioner.File{}, false, nil
 	}
 	u, err := v.Store.Upload(v.r.Context(), v.phone.Device.ID, v.want.Name)
