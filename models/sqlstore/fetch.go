@@ -72,7 +72,7 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 	})
 }
 
-// storedTogether is how many fetches one statement stores.
+// storedTogether is how many fetches one statement stores on SQLite.
 const storedTogether = 32
 
 func insertFetches(rows int) string {
@@ -82,17 +82,23 @@ func insertFetches(rows int) string {
 
 var insertFetch, insertManyFetches = insertFetches(1), insertFetches(storedTogether)
 
-// storeFetches stores as many as it can together, and the rest one by one: it is
-// always the same two statements.
+// storeFetches stores as many as it can together. On SQLite it is always the same
+// two statements, which are compiled: the rest goes in one by one.
 func (s *Store) storeFetches(tx *gorm.DB, rows []fetchRow) error {
-	many := len(rows) / storedTogether * storedTogether
-	for part := range slices.Chunk(rows[:many], storedTogether) {
-		if err := s.execIn(tx, insertManyFetches, fetchValues(part)...); err != nil {
-			return err
-		}
+	if s.dialect == dialectMySQL {
+		return s.storeFetchesBy(tx, insertFetches(len(rows)), rows, len(rows))
 	}
-	for part := range slices.Chunk(rows[many:], 1) {
-		if err := s.execIn(tx, insertFetch, fetchValues(part)...); err != nil {
+	many := len(rows) / storedTogether * storedTogether
+	if err := s.storeFetchesBy(tx, insertManyFetches, rows[:many], storedTogether); err != nil {
+		return err
+	}
+	return s.storeFetchesBy(tx, insertFetch, rows[many:], 1)
+}
+
+// storeFetchesBy stores so many with each statement.
+func (s *Store) storeFetchesBy(tx *gorm.DB, statement string, rows []fetchRow, together int) error {
+	for part := range slices.Chunk(rows, together) {
+		if err := s.execIn(tx, statement, fetchValues(part)...); err != nil {
 			return err
 		}
 	}
