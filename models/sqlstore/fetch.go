@@ -86,7 +86,12 @@ var insertFetch, insertManyFetches = insertFetches(1), insertFetches(storedToget
 // two statements, which are compiled: the rest goes in one by one.
 func (s *Store) storeFetches(tx *gorm.DB, rows []fetchRow) error {
 	if s.dialect == dialectMySQL {
-		return s.storeFetchesBy(tx, insertFetches(len(rows)), rows, len(rows))
+		for part := range slices.Chunk(rows, rowBatch) {
+			if err := s.execIn(tx, insertFetches(len(part)), fetchValues(part)...); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	many := len(rows) / storedTogether * storedTogether
 	if err := s.storeFetchesBy(tx, insertManyFetches, rows[:many], storedTogether); err != nil {

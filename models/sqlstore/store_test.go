@@ -1136,6 +1136,22 @@ func TestTokensFetchesNotifications(t *testing.T) {
 	})
 }
 
+// A server that stops writes down at once what has piled up, however long each is.
+func TestVeryManyFetches(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		account := newAccount(t, s, "acme.example.com").ID
+		device := createDevice(t, s, account, `{"name":"x"}`).ID
+		fetches := make([]models.Fetch, 10_500)
+		for i := range fetches {
+			long := strings.Repeat("\U0001f4de", 1000)
+			fetches[i] = models.Fetch{AccountID: account, DeviceID: device, File: long, Method: "GET", Status: 200, Source: "192.0.2.1", UserAgent: long, At: time.Now()}
+		}
+		if err := s.RecordFetches(t.Context(), fetches); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Old fetches go, but for the newest of each file, of which there may be more than
 // are looked at together, and of one moment.
 func TestPruneOfManyFetches(t *testing.T) {
