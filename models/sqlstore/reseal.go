@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sethvargo/go-retry"
 	"gorm.io/gorm"
 
 	"dialtone/models"
@@ -84,11 +85,23 @@ func (secret sealedSecret) hasOther(key models.KeyID) bool {
 	return false
 }
 
-// resealAll seals the values of some rows anew, as they are by then.
+// resealAll seals the values of some rows anew, as they are by then. SQLite's
+// writers queue within one program only: beside a busy server this one may be
+// passed again and again, and has the time to try again.
 func (s *Store) resealAll(ctx context.Context, batch []sealedSecret) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	return retry.Do(ctx, retries(), func(ctx context.Context) error {
+		err := s.resealTogether(ctx, batch)
+		if isBusy(err) {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+}
+
+func (s *Store) resealTogether(ctx context.Context, batch []sealedSecret) error {
 	return s.transaction(ctx, "reseal", func(tx *gorm.DB) error {
 		key, err := s.holdKey(tx)
 		if err != nil {

@@ -121,6 +121,28 @@ func TestReseal(t *testing.T) {
 	})
 }
 
+// Another program that holds the database longer than a writer waits for does not
+// end the change.
+func TestResealBesideWriter(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	s, other := sqlstoretest.Open(t, url), sqlstoretest.Open(t, url)
+	keys := ownKeys(t, s)
+	newAccount(t, s, "acme.example.com")
+	beginChange(t, s, keys)
+	pools, err := other.Pools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := pools["writer"].BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(3*time.Second, func() { _ = held.Rollback() })
+	if rows, err := s.Reseal(t.Context()); err != nil || rows == 0 {
+		t.Errorf("got %d rows, %v", rows, err)
+	}
+}
+
 // What a server writes after the change is sealed with the new key, although
 // nobody told it, and had it sealed before.
 func TestOtherServersSealWithTheNewKey(t *testing.T) {
