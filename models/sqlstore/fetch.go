@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -75,19 +74,18 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 // storedTogether is how many fetches one statement stores on SQLite.
 const storedTogether = 32
 
-func insertFetches(rows int) string {
-	return `INSERT INTO fetches (account_id, device_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` + strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows-1)
-}
-
-var insertFetch, insertManyFetches = insertFetches(1), insertFetches(storedTogether)
+var (
+	createFetches = newInsert("fetches", "account_id", "device_id", "mac", "file", "method", "status", "etag", "bytes", "source",
+		"user_agent", "firmware", "duration", "fetched")
+	insertFetch, insertManyFetches = createFetches.text(1), createFetches.text(storedTogether)
+)
 
 // storeFetches stores as many as it can together. On SQLite it is always the same
 // two statements, which are compiled: the rest goes in one by one.
 func (s *Store) storeFetches(tx *gorm.DB, rows []fetchRow) error {
 	if s.dialect == dialectMySQL {
 		for part := range slices.Chunk(rows, rowBatch) {
-			if err := s.execIn(tx, insertFetches(len(part)), fetchValues(part)...); err != nil {
+			if err := createFetches.rows(tx, fetchValues(part)); err != nil {
 				return err
 			}
 		}

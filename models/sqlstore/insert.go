@@ -17,11 +17,15 @@ func newInsert(table string, columns ...string) insert {
 	return insert{"INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES ", len(columns)}
 }
 
+// text is the statement for so many rows.
+func (i insert) text(rows int) string {
+	row := "(?" + strings.Repeat(", ?", i.columns-1) + ")"
+	return i.into + row + strings.Repeat(", "+row, rows-1)
+}
+
 // rows stores rows, of which the values stand one after the other, with one statement.
 func (i insert) rows(tx *gorm.DB, values []any) error {
-	row := "(?" + strings.Repeat(", ?", i.columns-1) + ")"
-	text := i.into + row + strings.Repeat(", "+row, len(values)/i.columns-1)
-	_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, text, values...)
+	_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, i.text(len(values)/i.columns), values...)
 	return err
 }
 
