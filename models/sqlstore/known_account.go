@@ -13,13 +13,20 @@ const maxKnownAccountBytes = 4 << 20 // of the documents of accounts in memory, 
 // A knownAccount is kept in memory, decoded, by the hash of a path token. It is
 // used only while the database says that it is right, and never changed.
 type knownAccount struct {
-	account *models.Account
-	version accountVersion
-	byOld   bool // the token is the one before, which is good for some time
-	bytes   int
-
+	decodedAccount
+	byOld     bool // the token is the one before, which is good for some time
 	confirmed *confirmation
 }
+
+// A decodedAccount is kept by its id: phones that are read one after the other have
+// the same, as long as the version is.
+type decodedAccount struct {
+	account *models.Account
+	version accountVersion
+	bytes   int
+}
+
+func (a decodedAccount) weight() uint32 { return uint32(a.bytes) } //nolint:gosec // of a request's size
 
 // An accountVersion changes with everything that an account is read from, and
 // with the end of its old path token.
@@ -35,12 +42,27 @@ func (r *accountRow) version() accountVersion {
 	return accountVersion{r.ID, r.Revision, r.UserChanges, text(r.OldPathTokenHash), r.OldPathTokenUntil}
 }
 
-func newKnownAccounts() *otter.Cache[string, knownAccount] {
-	return otter.Must(&otter.Options[string, knownAccount]{
+// newKnownAccounts keeps accounts in one of the two ways.
+func newKnownAccounts[Known interface{ weight() uint32 }]() *otter.Cache[string, Known] {
+	return otter.Must(&otter.Options[string, Known]{
 		MaximumWeight: maxKnownAccountBytes,
-		Weigher:       func(_ string, known knownAccount) uint32 { return uint32(known.bytes) }, //nolint:gosec // of a request's size
+		Weigher:       func(_ string, known Known) uint32 { return known.weight() },
 		Logger:        &otter.NoopLogger{},
 	})
+}
+
+// sharedAccount is the account of a row, the one that was decoded before when that
+// is the same: nobody may change it.
+func (s *Store) sharedAccount(row accountRow) (*models.Account, error) {
+	version := row.version()
+	if decoded, ok := s.decodedAccounts.GetIfPresent(row.ID); ok && decoded.version == version {
+		return decoded.account, nil
+	}
+	account, err := s.account(row)
+	if err == nil {
+		s.decodedAccounts.Set(row.ID, decodedAccount{account, version, len(row.Document)})
+	}
+	return account, err
 }
 
 // AccountByPathToken finds the account whose provisioning URL holds this token,
@@ -71,9 +93,9 @@ func (s *Store) AccountByPathToken(ctx context.Context, token models.Secret) (*m
 	if err != nil {
 		return nil, storeErr(op, err)
 	}
-	account, err := s.account(row)
+	account, err := s.sharedAccount(row)
 	if err == nil {
-		s.accounts.Set(hash, knownAccount{account, row.version(), row.PathTokenHash != hash, len(row.Document), confirmedAt(at)})
+		s.accounts.Set(hash, knownAccount{decodedAccount{account, row.version(), len(row.Document)}, row.PathTokenHash != hash, confirmedAt(at)})
 	}
 	return account, err
 }

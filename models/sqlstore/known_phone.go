@@ -23,9 +23,15 @@ type aor struct{ username, realm string }
 // says that it is right, and never changed.
 type knownPhone struct {
 	phone     *models.Phone
-	versions  map[string]phoneVersion // of its device and of those that it names as further lines, by id
+	versions  []readVersion // of its device and of those that it names as further lines
 	bytes     int
 	confirmed *confirmation
+}
+
+// A readVersion is that of a device when it was read.
+type readVersion struct {
+	device string
+	phoneVersion
 }
 
 // A phoneVersion changes with everything that a phone is read from, but for the
@@ -89,14 +95,14 @@ func knownAs[Key comparable](ctx context.Context, s *Store, kept *otter.Cache[Ke
 }
 
 // areCurrent reports whether devices are of these versions still.
-func (s *Store) areCurrent(ctx context.Context, versions map[string]phoneVersion) (bool, error) {
-	asked := make(map[string]<-chan result[phoneVersion], len(versions))
-	for id := range versions {
-		asked[id] = s.phoneVersions.put(ctx, id)
+func (s *Store) areCurrent(ctx context.Context, versions []readVersion) (bool, error) {
+	asked := make([]<-chan result[phoneVersion], len(versions))
+	for i, read := range versions {
+		asked[i] = s.phoneVersions.put(ctx, read.device)
 	}
-	for id, answer := range asked {
+	for i, answer := range asked {
 		version, err := wait(ctx, answer)
-		if err != nil || version != versions[id] {
+		if err != nil || version != versions[i].phoneVersion {
 			return false, err
 		}
 	}
@@ -106,9 +112,9 @@ func (s *Store) areCurrent(ctx context.Context, versions map[string]phoneVersion
 // newKnownPhone is a phone with the rows that it was made of, read at a
 // generation or after.
 func newKnownPhone(phone *models.Phone, at generation, rows ...phoneRow) knownPhone {
-	known := knownPhone{phone: phone, versions: map[string]phoneVersion{}, confirmed: confirmedAt(at)}
+	known := knownPhone{phone: phone, versions: make([]readVersion, 0, len(rows)), confirmed: confirmedAt(at)}
 	for _, row := range rows {
-		known.versions[row.Device.ID] = row.version()
+		known.versions = append(known.versions, readVersion{row.Device.ID, row.version()})
 		known.bytes += row.bytes()
 	}
 	return known

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/maypok86/otter/v2"
 
@@ -89,8 +90,8 @@ func (s *Store) readPhoneByMAC(ctx context.Context, mac models.MAC) (*models.Pho
 	}
 	known := newKnownPhone(phone, now, append(lines, *row)...)
 	for _, line := range phone.Device.Provision.Lines {
-		if _, read := known.versions[line.DeviceID]; !read {
-			known.versions[line.DeviceID] = phoneVersion{}
+		if !slices.ContainsFunc(known.versions, func(read readVersion) bool { return read.device == line.DeviceID }) {
+			known.versions = append(known.versions, readVersion{device: line.DeviceID})
 		}
 	}
 	keep(s.phonesByMAC, mac, known)
@@ -186,12 +187,14 @@ func (s *Store) takePhoneRow(ctx context.Context, op, where string, args ...any)
 	return row, nil
 }
 
+// phone makes a phone of a row. Its account is shared with other phones: nobody may
+// change it.
 func (s *Store) phone(row phoneRow) (*models.Phone, error) {
 	device, err := s.device(row.Device)
 	if err != nil {
 		return nil, err
 	}
-	account, err := s.account(row.Account)
+	account, err := s.sharedAccount(row.Account)
 	if err != nil {
 		return nil, err
 	}

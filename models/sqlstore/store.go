@@ -55,10 +55,11 @@ type Store struct {
 	accountVersions *batch[string, accountVersion] // by id
 	generations     *batch[struct{}, generation]
 
-	phones      *otter.Cache[aor, knownPhone]
-	phonesByMAC *otter.Cache[models.MAC, knownPhone]
-	accounts    *otter.Cache[string, knownAccount] // by the hashes of their path tokens
-	someAddress *otter.Cache[struct{}, bool]
+	phones          *otter.Cache[aor, knownPhone]
+	phonesByMAC     *otter.Cache[models.MAC, knownPhone]
+	accounts        *otter.Cache[string, knownAccount]   // by the hashes of their path tokens
+	decodedAccounts *otter.Cache[string, decodedAccount] // by id
+	someAddress     *otter.Cache[struct{}, bool]
 }
 
 // Open connects to the database that url names: "sqlite:PATH" or
@@ -75,7 +76,8 @@ func Open(url string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
-	s.phones, s.phonesByMAC, s.accounts, s.someAddress = newKnownPhones[aor](), newKnownPhones[models.MAC](), newKnownAccounts(), newSomeAddress()
+	s.phones, s.phonesByMAC, s.accounts, s.someAddress = newKnownPhones[aor](), newKnownPhones[models.MAC](), newKnownAccounts[knownAccount](), newSomeAddress()
+	s.decodedAccounts = newKnownAccounts[decodedAccount]()
 	s.notifications = newBatch(maxNotifications, s.saveNotifications)
 	s.bindingChanges = newBatch(maxBatch, s.changeManyDevices)
 	s.phoneRows = newBatch(maxBatch, s.readPhones)
