@@ -102,11 +102,11 @@ func derived(parts ...string) string {
 // under way: a crash may leave no trace of what was sent in the moments before.
 func (n *notifier) attempt(ctx, sending context.Context, d *delivery) {
 	d.note.State, d.note.Next = models.NotifyQueued, time.Time{}
-	recorded := n.begin(ctx, *d.note)
+	end := n.begin(ctx, *d.note)
 	sending, cancel := context.WithTimeout(sending, n.timeout)
 	defer cancel()
 	res, err := n.sender.send(sending, d.order.NotifyRequest, d.target, &d.call)
-	recorded()
+	end()
 	d.note.Attempts++
 	d.note.State, d.note.Code, d.note.Reason = outcome(res, err)
 	if pause, again := n.pause(d.note.Attempts, res, err); again && n.later(ctx, d, pause) {

@@ -101,7 +101,7 @@ func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
 	if err != nil || via == nil || via.Params.Has("received") {
 		return
 	}
-	if !sentFrom(via, source.Addr()) {
+	if sentBy(via) != source.Addr() {
 		via.Params.Add("received", source.Addr().String())
 	}
 	if translated(via, source.Addr()) {
@@ -109,16 +109,16 @@ func (s *Server) finish(req *sipmsg.Request, res *sipmsg.Response) {
 	}
 }
 
-// sentFrom reports whether a Via names the address that its request came from.
-func sentFrom(via *sipmsg.ViaHeader, source netip.Addr) bool {
-	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
-	return err == nil && sentBy == source
+// sentBy is the address that a Via names; the zero one when it names a host.
+func sentBy(via *sipmsg.ViaHeader) netip.Addr {
+	address, _ := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	return address
 }
 
-// translated reports whether a Via names another address than that.
+// translated reports whether a Via names another address than its request came from.
 func translated(via *sipmsg.ViaHeader, source netip.Addr) bool {
-	sentBy, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
-	return err == nil && sentBy != source
+	address := sentBy(via)
+	return address.IsValid() && address != source
 }
 
 // answerDatagram writes a response from the UDP listener to where a request came
