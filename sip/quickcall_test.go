@@ -69,6 +69,7 @@ type handset struct {
 	phone  *models.Phone
 	uri    string
 	invite *message
+	early  []*message // requests that came while an answer was waited for
 	tag    string
 	cseq   int
 }
@@ -91,7 +92,7 @@ func (o *office) handset(t *testing.T, transport, user string) *handset {
 func (h *handset) expect(t *testing.T, method string) *message {
 	t.Helper()
 	for {
-		m := h.read(t)
+		m := h.next(t)
 		if strings.HasPrefix(m.start, method+" ") {
 			return m
 		}
@@ -99,6 +100,17 @@ func (h *handset) expect(t *testing.T, method string) *message {
 			t.Fatalf("got %v, want %s", m, method)
 		}
 	}
+}
+
+// next is what came early, or else is read.
+func (h *handset) next(t *testing.T) *message {
+	t.Helper()
+	if len(h.early) == 0 {
+		return h.read(t)
+	}
+	m := h.early[0]
+	h.early = h.early[1:]
+	return m
 }
 
 // rings reads an INVITE.
@@ -148,7 +160,8 @@ func (h *handset) takesOver(t *testing.T) {
 	h.answer(t, h.expect(t, "REFER"), "202 Accepted")
 }
 
-// says sends a request inside the call and returns its answer.
+// says sends a request inside the call and returns its answer. What the server does
+// because of it may come first.
 func (h *handset) says(t *testing.T, method, body string, headers ...string) *message {
 	t.Helper()
 	h.cseq++
@@ -165,7 +178,13 @@ func (h *handset) says(t *testing.T, method, body string, headers ...string) *me
 	}
 	lines = append(append(lines, headers...), fmt.Sprintf("Content-Length: %d", len(body)), "", body)
 	h.send(t, strings.Join(lines, "\r\n"))
-	return h.read(t)
+	for {
+		m := h.read(t)
+		if strings.HasPrefix(m.start, "SIP/2.0 ") {
+			return m
+		}
+		h.early = append(h.early, m)
+	}
 }
 
 // reports sends a NOTIFY about the call to the number.
