@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -18,32 +19,51 @@ func newDeviceCommand() *cobra.Command {
 func newDeviceListCommand() *cobra.Command {
 	var account string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List an account's devices", Args: cobra.NoArgs,
+		Use: "list", Short: "List the devices of all accounts, or of one", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd, func(_ Config, store *sqlstore.Store) error {
-				if _, err := store.Account(cmd.Context(), account); err != nil {
-					return err
-				}
-				t := table{columns: []string{"id", "name", "mac_address", "brand", "family", "model", "sip_username", "enabled"}}
-				err := eachPage(func(after string) ([]*models.Device, error) {
-					return store.ListDevices(cmd.Context(), account, models.Listing{After: after, Limit: listPage})
-				}, func(d *models.Device) string {
-					t.add(d.ID, d.Name, d.MACAddress, d.Provision.Brand, d.Provision.Family, string(d.Provision.Model),
+				t := table{columns: []string{"id", "account_id", "name", "mac_address", "brand", "family", "model", "sip_username", "enabled"}}
+				add := func(d *models.Device) error {
+					t.add(d.ID, d.AccountID, d.Name, d.MACAddress, d.Provision.Brand, d.Provision.Family, string(d.Provision.Model),
 						d.SIP.Username, strconv.FormatBool(d.Enabled.On()))
-					return d.ID
-				})
-				if err != nil {
+					return nil
+				}
+				if err := listDevices(cmd.Context(), store, account, add); err != nil {
 					return err
 				}
 				return t.print(cmd)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "", "id of the account")
-	_ = cmd.MarkFlagRequired("account") // fails only for flags that do not exist
+	cmd.Flags().StringVar(&account, "account", "", "id of the account (default: all accounts)")
 	addSettings(cmd, "db.", "secrets.", "log.")
 	addOutput(cmd)
 	return cmd
+}
+
+// listDevices walks the devices of an account, or of all when it names none.
+func listDevices(ctx context.Context, store *sqlstore.Store, accountID string, visit func(*models.Device) error) error {
+	if accountID == "" {
+		return eachDevice(ctx, store, visit)
+	}
+	if _, err := store.Account(ctx, accountID); err != nil {
+		return err
+	}
+	return eachDeviceOf(ctx, store, accountID, visit)
+}
+
+// eachDevice walks the devices of all accounts.
+func eachDevice(ctx context.Context, store *sqlstore.Store, visit func(*models.Device) error) error {
+	return eachOf(func(after string) ([]*models.Account, error) {
+		return store.ListAccounts(ctx, "", models.Listing{After: after, Limit: listPage})
+	}, func(a *models.Account) (string, error) { return a.ID, eachDeviceOf(ctx, store, a.ID, visit) })
+}
+
+// eachDeviceOf walks those of one account.
+func eachDeviceOf(ctx context.Context, store *sqlstore.Store, accountID string, visit func(*models.Device) error) error {
+	return eachOf(func(after string) ([]*models.Device, error) {
+		return store.ListDevices(ctx, accountID, models.Listing{After: after, Limit: listPage})
+	}, func(d *models.Device) (string, error) { return d.ID, visit(d) })
 }
 
 func newDeviceShowCommand() *cobra.Command {

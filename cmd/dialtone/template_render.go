@@ -295,18 +295,12 @@ func diffDevices(cmd *cobra.Command, store *sqlstore.Store, differ *author.Diffe
 	ctx := cmd.Context()
 	groups := &author.Groups{}
 	compared, told := 0, time.Now()
-	err := eachOf(func(after string) ([]*models.Account, error) {
-		return store.ListAccounts(ctx, "", models.Listing{After: after, Limit: listPage})
-	}, func(a *models.Account) (string, error) {
-		return a.ID, eachOf(func(after string) ([]*models.Device, error) {
-			return store.ListDevices(ctx, a.ID, models.Listing{After: after, Limit: listPage})
-		}, func(d *models.Device) (string, error) {
-			if compared++; time.Since(told) > progressEvery {
-				told = time.Now()
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s compared\n", count(compared, "device"))
-			}
-			return d.ID, diffDevice(ctx, store, differ, d, groups)
-		})
+	err := eachDevice(ctx, store, func(d *models.Device) error {
+		if compared++; time.Since(told) > progressEvery {
+			told = time.Now()
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s compared\n", count(compared, "device"))
+		}
+		return diffDevice(ctx, store, differ, d, groups)
 	})
 	if err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s compared\n", count(compared, "device"))
