@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,6 +111,61 @@ func TestRestoreOfParts(t *testing.T) {
 			t.Errorf("restore %s: got %s, %v, want a refusal with %q", file, out, err, want)
 		}
 	}
+}
+
+// A restore that is killed while it copies leaves the database as it was, and the
+// next one works.
+func TestRestoreKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	settings := []string{"--db.url", sqliteURL(dir)}
+	database, backup := filepath.Join(dir, "dialtone.db"), filepath.Join(dir, "backup")
+	accounts := func() string { return string(output(t, dir, append([]string{"account", "list"}, settings...)...)) }
+	output(t, dir, append([]string{"account", "create", "--name", "Old", "--realm", "old.example.com"}, settings...)...)
+	old := accounts()
+	output(t, dir, append([]string{"account", "create", "--name", "New", "--realm", "new.example.com"}, settings...)...)
+	output(t, dir, append([]string{"backup", backup}, settings...)...)
+	execute(t, backup, "CREATE TABLE filler AS SELECT zeroblob(40000000) AS content") // so that copying takes a while
+	execute(t, database, "DELETE FROM accounts WHERE name = 'New'")
+
+	restore := append([]string{"restore", "--force", backup}, settings...)
+	for _, size := range []int64{1 << 20, 20 << 20} {
+		cmd := dialtone(t, dir, restore...)
+		must(t, cmd.Start())
+		for deadline := time.Now().Add(time.Minute); sizeOf(t, database) < size; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("nothing was copied within a minute")
+				break
+			}
+		}
+		_ = cmd.Process.Kill()
+		if err := cmd.Wait(); err == nil {
+			t.Fatalf("the restore was not killed at %d bytes, but ended", size)
+		}
+		if now := accounts(); now != old {
+			t.Fatalf("killed at %d bytes: accounts are\n%s, not\n%s", size, now, old)
+		}
+	}
+	output(t, dir, restore...)
+	if now := accounts(); !strings.Contains(now, "new.example.com") {
+		t.Errorf("restored: accounts are\n%s", now)
+	}
+}
+
+func sizeOf(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	must(t, err)
+	return info.Size()
+}
+
+// execute runs a statement of SQLite by itself.
+func execute(t *testing.T, database, statement string) {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+database)
+	must(t, err)
+	_, err = pool.ExecContext(t.Context(), statement)
+	must(t, errors.Join(err, pool.Close()))
 }
 
 // setDevice gives the only device another stored document, unless that is "", and
