@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/flosch/pongo2/v6"
 )
@@ -32,13 +30,12 @@ func init() {
 	err := errors.Join(
 		pongo2.RegisterTag(stepTag, parseStep),
 		pongo2.RegisterTag(writeTag, parseWrite),
+		pongo2.RegisterTag(defineTag, parseMacro),
 		pongo2.ReplaceTag("set", parseSet),
 		pongo2.ReplaceTag("if", parseIf),
 		pongo2.ReplaceTag("for", parseFor),
 		pongo2.RegisterTag(fileTag, parseFile),
 		pongo2.RegisterTag(insertTag, parseInsert),
-		pongo2.ReplaceFilter("join", joinFilter),
-		pongo2.RegisterFilter("limit", limitFilter),
 	)
 	if err != nil {
 		panic(err) // two of the same name in this program
@@ -153,44 +150,6 @@ func bufferedBytes(w pongo2.TemplateWriter) int {
 	return 0
 }
 
-// joinFilter is the engine's join with a bound: the result can be as long as
-// the square of what goes in.
-func joinFilter(in, separator *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
-	if !in.CanSlice() {
-		return in, nil
-	}
-	var parts []string
-	size := 0
-	for i := range in.Len() {
-		parts = append(parts, in.Index(i).String())
-		size += len(parts[i]) + len(separator.String())
-	}
-	if size > maxValueBytes {
-		return nil, &pongo2.Error{Sender: "filter:join", OrigError: fmt.Errorf("join makes more than %d bytes", maxValueBytes)}
-	}
-	return pongo2.AsValue(strings.Join(parts, separator.String())), nil
-}
-
-// limitFilter cuts a text to a number of characters. One that is escaped for
-// XML counts once and stays whole.
-func limitFilter(in, most *pongo2.Value) (*pongo2.Value, *pongo2.Error) {
-	text, end := in.String(), 0
-	for range max(most.Integer(), 0) {
-		if end == len(text) {
-			break
-		}
-		if entity := entityForm.FindString(text[end:]); entity != "" {
-			end += len(entity)
-			continue
-		}
-		_, size := utf8.DecodeRuneInString(text[end:])
-		end += size
-	}
-	return pongo2.AsValue(text[:end]), nil
-}
-
-var entityForm = regexp.MustCompile(`^&(amp|lt|gt|quot|#39);`) // those of escapeXML
-
 // An insertion is text that goes into a template before a byte of it, or in
 // place of some.
 type insertion struct {
@@ -217,7 +176,7 @@ func insert(src string, insertions []insertion) string {
 // whole files does so without the engine.
 func steps(codes []code, whole map[string]bool) []insertion {
 	out := []insertion{{0, "{% " + stepTag + " in %}", 0}}
-	since := 0
+	since, exported := 0, false
 	for _, c := range codes {
 		if c.begins("comment") {
 			continue // a step after it would be in the comment
@@ -226,9 +185,16 @@ func steps(codes []code, whole map[string]bool) []insertion {
 		if !c.tag {
 			out = append(out, writes(c)...)
 		}
-		switch name := c.name(); {
-		case name == "endmacro":
+		if c.begins("endmacro") {
 			out = append(out, insertion{c.start, stepBefore(c), 0})
+		}
+		if c.begins("macro") {
+			exported = c.is(len(c.tokens)-1, "export")
+		}
+		if name := c.name(); !exported && (name == "macro" || name == "endmacro") {
+			out = append(out, insertion{c.tokens[0].pos, strings.Replace(name, "macro", defineTag, 1), len(name)})
+		}
+		switch name := c.name(); {
 		case name == "include" && whole[c.tokens[1].text]:
 			out = append(out, insertion{c.tokens[0].pos, insertTag, len("include")})
 		case name == "include" && c.is(len(c.tokens)-1, "only"):

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flosch/pongo2/v6"
 )
@@ -84,6 +85,8 @@ func truth(v any) (isTrue, ok bool) {
 		return v != "", true
 	case []any:
 		return len(v) > 0, true
+	case []string:
+		return len(v) > 0, true
 	case map[string]any:
 		return len(v) > 0, true
 	}
@@ -95,39 +98,39 @@ type constant struct{ v any }
 
 func (c constant) value(*pongo2.ExecutionContext) (any, bool) { return c.v, true }
 
-// A reading is a variable with members: strings, or ints for those of lists.
+// A reading is a variable with members.
 type reading struct {
 	name    string
-	members []any
+	members []pathMember
 }
 
-func (x reading) value(ctx *pongo2.ExecutionContext) (any, bool) {
-	v, found := ctx.Private[x.name]
-	if !found {
-		v = ctx.Public[x.name]
-	}
-	v = unwrapped(v)
-	for _, name := range x.members {
+// A pathMember is one of an object, or of a list when it has no name.
+type pathMember struct {
+	name  string
+	index int
+}
+
+func (x *reading) value(ctx *pongo2.ExecutionContext) (any, bool) {
+	v := unwrapped(valueOf(ctx, x.name))
+	for _, m := range x.members {
 		switch at := v.(type) {
 		case nil:
 			return nil, true
 		case map[string]any:
-			member, isName := name.(string)
-			if !isName {
+			if m.name == "" {
 				return nil, false
 			}
-			v = at[member]
+			v = at[m.name]
 		case []any:
-			i, isIndex := name.(int)
-			if !isIndex {
+			if m.name != "" {
 				return nil, false
 			}
-			if v = nil; i < len(at) {
-				v = at[i]
+			if v = nil; m.index < len(at) {
+				v = at[m.index]
 			}
 		case *loopState:
 			var known bool
-			if v, known = at.member(name); !known {
+			if v, known = at.member(m.name); !known {
 				return nil, false
 			}
 		default:
@@ -135,10 +138,17 @@ func (x reading) value(ctx *pongo2.ExecutionContext) (any, bool) {
 		}
 	}
 	switch v.(type) {
-	case nil, bool, int, string, []any, map[string]any:
+	case nil, bool, int, string, []any, []string, map[string]any:
 		return v, true
 	}
 	return nil, false
+}
+
+func valueOf(ctx *pongo2.ExecutionContext, name string) any {
+	if v, found := ctx.Private[name]; found {
+		return v
+	}
+	return ctx.Public[name]
 }
 
 // unwrapped is what the engine put into a value of its own.
@@ -167,19 +177,26 @@ func (n negation) value(ctx *pongo2.ExecutionContext) (any, bool) {
 	return 1, true
 }
 
-// A fallback is "x|default:y".
-type fallback struct{ of, other simple }
+// A filtering is "x|filter:y".
+type filtering struct {
+	filter   func(v, argument any) (any, bool)
+	of       simple
+	argument simple // nil: none
+}
 
-func (f fallback) value(ctx *pongo2.ExecutionContext) (any, bool) {
+func (f filtering) value(ctx *pongo2.ExecutionContext) (any, bool) {
 	v, ok := f.of.value(ctx)
-	other, both := f.other.value(ctx)
-	if !ok || !both {
+	if !ok || f.argument == nil {
+		if !ok {
+			return nil, false
+		}
+		return f.filter(v, nil)
+	}
+	argument, ok := f.argument.value(ctx)
+	if !ok {
 		return nil, false
 	}
-	if isTrue, ok := truth(v); isTrue || !ok {
-		return v, ok
-	}
-	return other, true
+	return f.filter(v, argument)
 }
 
 // A junction is "a and b" or "a or b".
@@ -196,67 +213,152 @@ func (j junction) value(ctx *pongo2.ExecutionContext) (any, bool) {
 	return truthOf(j.b, ctx)
 }
 
-// An operation is a sum, a product or a comparison.
-type operation struct {
-	onNumbers func(m, n int) any
-	onOthers  func(a, b any) any // nil: only the engine can tell
-	a, b      simple
-}
-
-func (o operation) value(ctx *pongo2.ExecutionContext) (any, bool) {
-	a, ok := o.a.value(ctx)
-	if !ok {
-		return nil, false
-	}
-	b, ok := o.b.value(ctx)
-	if !ok {
-		return nil, false
-	}
-	m, isNumber := a.(int)
-	n, areNumbers := b.(int)
-	switch {
-	case isNumber && areNumbers:
-		return o.onNumbers(m, n), true
-	case o.onOthers != nil && isPlain(a) && isPlain(b):
-		return o.onOthers(a, b), true
-	}
-	return nil, false
-}
-
-func truthOf(s simple, ctx *pongo2.ExecutionContext) (isTrue, ok bool) {
-	v, ok := s.value(ctx)
+func truthOf(of simple, ctx *pongo2.ExecutionContext) (isTrue, ok bool) {
+	v, ok := of.value(ctx)
 	if !ok {
 		return false, false
 	}
 	return truth(v)
 }
 
+// A calculation is a sum, a product and the like.
+type calculation struct {
+	of   func(m, n int) int
+	a, b simple
+
+	divides bool
+}
+
+func (c *calculation) value(ctx *pongo2.ExecutionContext) (any, bool) {
+	n, ok := c.number(ctx)
+	return n, ok
+}
+
+// number is the value, without an interface around it.
+func (c *calculation) number(ctx *pongo2.ExecutionContext) (int, bool) {
+	m, ok := numberOf(c.a, ctx)
+	if !ok {
+		return 0, false
+	}
+	n, ok := numberOf(c.b, ctx)
+	if !ok || c.divides && n == 0 {
+		return 0, false
+	}
+	return c.of(m, n), true
+}
+
+func numberOf(of simple, ctx *pongo2.ExecutionContext) (int, bool) {
+	if c, is := of.(*calculation); is {
+		return c.number(ctx)
+	}
+	v, ok := of.value(ctx)
+	n, is := v.(int)
+	return n, ok && is
+}
+
+// calculations by their operators.
+var calculations = map[string]func(m, n int) int{
+	"+": func(m, n int) int { return m + n },
+	"-": func(m, n int) int { return m - n },
+	"*": func(m, n int) int { return m * n },
+	"/": func(m, n int) int { return m / n },
+	"%": func(m, n int) int { return m % n },
+}
+
+func calculate(operator string, a, b simple) simple {
+	return &calculation{calculations[operator], a, b, operator == "/" || operator == "%"}
+}
+
+// A relation is "a == b" and the like.
+type relation struct {
+	ofNumbers func(m, n int) bool
+	ofOthers  func(a, b any) (isTrue, ok bool) // nil: only the engine can tell
+	a, b      simple
+	numbers   bool // at least one of them is one
+}
+
+func (c *relation) value(ctx *pongo2.ExecutionContext) (any, bool) {
+	if c.numbers {
+		m, ok := numberOf(c.a, ctx)
+		if !ok {
+			return nil, false
+		}
+		n, ok := numberOf(c.b, ctx)
+		return c.ofNumbers != nil && c.ofNumbers(m, n), ok && c.ofNumbers != nil
+	}
+	a, ok := c.a.value(ctx)
+	if !ok {
+		return nil, false
+	}
+	b, ok := c.b.value(ctx)
+	if !ok {
+		return nil, false
+	}
+	m, isNumber := a.(int)
+	n, areNumbers := b.(int)
+	switch {
+	case isNumber && areNumbers && c.ofNumbers != nil:
+		return c.ofNumbers(m, n), true
+	case c.ofOthers != nil:
+		return c.ofOthers(a, b)
+	}
+	return nil, false
+}
+
+// relations by their operators.
+var relations = map[string]relation{
+	"==": {ofNumbers: func(m, n int) bool { return m == n }, ofOthers: same},
+	"!=": {ofNumbers: func(m, n int) bool { return m != n }, ofOthers: func(a, b any) (bool, bool) {
+		is, ok := same(a, b)
+		return !is, ok
+	}},
+	"<":  {ofNumbers: func(m, n int) bool { return m < n }},
+	"<=": {ofNumbers: func(m, n int) bool { return m <= n }},
+	">":  {ofNumbers: func(m, n int) bool { return m > n }},
+	">=": {ofNumbers: func(m, n int) bool { return m >= n }},
+	"in": {ofOthers: contained},
+}
+
+func same(a, b any) (is, ok bool) {
+	if !isPlain(a) || !isPlain(b) {
+		return false, false
+	}
+	return a == b, true
+}
+
+// contained is "a in b".
+func contained(a, b any) (is, ok bool) {
+	if !isPlain(a) {
+		return false, false
+	}
+	switch b := b.(type) {
+	case string:
+		return strings.Contains(b, textOf(a)), true
+	case []any:
+		return slices.Contains(b, a), true
+	case map[string]any:
+		name, isName := a.(string)
+		_, is := b[name]
+		return is, isName
+	}
+	return false, false
+}
+
 // isPlain reports whether a value is no list or object.
 func isPlain(v any) bool {
 	switch v.(type) {
-	case []any, map[string]any:
-		return false
+	case nil, bool, int, string:
+		return true
 	}
-	return true
+	return false
 }
 
-// operations by their operators.
-var operations = map[string]operation{
-	"==": {onNumbers: func(m, n int) any { return m == n }, onOthers: func(a, b any) any { return a == b }},
-	"!=": {onNumbers: func(m, n int) any { return m != n }, onOthers: func(a, b any) any { return a != b }},
-	"<":  {onNumbers: func(m, n int) any { return m < n }},
-	"<=": {onNumbers: func(m, n int) any { return m <= n }},
-	">":  {onNumbers: func(m, n int) any { return m > n }},
-	">=": {onNumbers: func(m, n int) any { return m >= n }},
-	"+":  {onNumbers: func(m, n int) any { return m + n }},
-	"-":  {onNumbers: func(m, n int) any { return m - n }},
-	"*":  {onNumbers: func(m, n int) any { return m * n }},
-}
-
-func operate(operator string, a, b simple) simple {
-	o := operations[operator]
-	o.a, o.b = a, b
-	return o
+func compare(operator string, a, b simple) simple {
+	c := relations[operator]
+	_, first := a.(*calculation)
+	_, second := b.(*calculation)
+	c.a, c.b, c.numbers = a, b, first || second
+	return &c
 }
 
 // An expressionReader reads a simple expression by the engine's grammar.
@@ -287,7 +389,7 @@ func (r *expressionReader) is(kind pongo2.TokenType, words ...string) (string, b
 	return t.Val, true
 }
 
-// conditions are comparisons joined by "and" and "or", which bind alike, to the
+// conditions are relations joined by "and" and "or", which bind alike, to the
 // right.
 func (r *expressionReader) conditions() (simple, bool) {
 	a, ok := r.comparison()
@@ -309,10 +411,13 @@ func (r *expressionReader) comparison() (simple, bool) {
 	}
 	operator, more := r.is(pongo2.TokenSymbol, "==", "!=", "<", "<=", ">", ">=")
 	if !more {
+		operator, more = r.is(pongo2.TokenKeyword, "in")
+	}
+	if !more {
 		return a, true
 	}
 	b, ok := r.sum()
-	return operate(operator, a, b), ok
+	return compare(operator, a, b), ok
 }
 
 func (r *expressionReader) sum() (simple, bool) {
@@ -328,7 +433,7 @@ func (r *expressionReader) sum() (simple, bool) {
 		}
 		var b simple
 		b, ok = r.product()
-		a = operate(operator, a, b)
+		a = calculate(operator, a, b)
 	}
 	return a, ok
 }
@@ -336,12 +441,13 @@ func (r *expressionReader) sum() (simple, bool) {
 func (r *expressionReader) product() (simple, bool) {
 	a, ok := r.factor()
 	for ok {
-		if _, more := r.is(pongo2.TokenSymbol, "*"); !more {
+		operator, more := r.is(pongo2.TokenSymbol, "*", "/", "%")
+		if !more {
 			break
 		}
 		var b simple
 		b, ok = r.factor()
-		a = operate("*", a, b)
+		a = calculate(operator, a, b)
 	}
 	return a, ok
 }
@@ -357,13 +463,22 @@ func (r *expressionReader) factor() (simple, bool) {
 		if _, filtered := r.is(pongo2.TokenSymbol, "|"); !filtered {
 			break
 		}
-		_, known := r.is(pongo2.TokenIdentifier, "default")
-		_, with := r.is(pongo2.TokenSymbol, ":")
-		var other simple
-		other, ok = r.operand()
-		s, ok = fallback{s, other}, ok && known && with
+		s, ok = r.filter(s)
 	}
 	return s, ok
+}
+
+// filter is what goes on after "x|".
+func (r *expressionReader) filter(of simple) (simple, bool) {
+	name, _ := r.is(pongo2.TokenIdentifier)
+	f := filtering{filter: simpleFilters[name], of: of}
+	if _, with := r.is(pongo2.TokenSymbol, ":"); with {
+		var ok bool
+		if f.argument, ok = r.operand(); !ok {
+			return nil, false
+		}
+	}
+	return f, f.filter != nil
 }
 
 // operand is a variable or a constant.
@@ -387,21 +502,45 @@ func (r *expressionReader) fraction() bool {
 	return is
 }
 
+// reading is a variable with members, or the call of a macro.
 func (r *expressionReader) reading() (simple, bool) {
 	name, ok := r.is(pongo2.TokenIdentifier)
-	x := reading{name: name}
+	if _, called := r.is(pongo2.TokenSymbol, "("); called {
+		return r.call(name)
+	}
+	x := &reading{name: name}
 	for ok {
 		if _, more := r.is(pongo2.TokenSymbol, "."); !more {
 			break
 		}
-		if member, is := r.is(pongo2.TokenIdentifier); is {
-			x.members = append(x.members, member)
+		if name, is := r.is(pongo2.TokenIdentifier); is {
+			x.members = append(x.members, pathMember{name: name})
 			continue
 		}
 		var digits string
 		digits, ok = r.is(pongo2.TokenNumber)
 		i, err := strconv.Atoi(digits)
-		x.members, ok = append(x.members, i), ok && err == nil
+		x.members, ok = append(x.members, pathMember{index: i}), ok && err == nil
 	}
 	return x, ok
+}
+
+// call is what goes on after "macro(".
+func (r *expressionReader) call(macro string) (simple, bool) {
+	c := &call{macro: macro}
+	for {
+		if _, end := r.is(pongo2.TokenSymbol, ")"); end {
+			return c, true
+		}
+		argument, ok := r.conditions()
+		if !ok {
+			return nil, false
+		}
+		c.arguments = append(c.arguments, argument)
+		if _, more := r.is(pongo2.TokenSymbol, ","); more {
+			continue
+		}
+		_, end := r.is(pongo2.TokenSymbol, ")")
+		return c, end
+	}
 }

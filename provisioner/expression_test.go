@@ -21,6 +21,13 @@ var expressionSeeds = []string{
 	"yes and n", "yes and zero or yes", "zero or text", "zero and list.name", "no or no", "nothing and yes", "yes && n", "zero || n", "!n", "yes and not no",
 	`empty|default:"none"`, `text|default:"none"`, `zero|default:n`, `zero|default:empty|default:"x"`, "n|default:text.name", "fraction|default:1", `empty|default:"a" == "a"`,
 	"text|upper", "text|length > 3", `text|default`, `(n)|default:1`, "n|add:1", `list|length`, `object["name"]`, "list[1]", "text()", "object.list.0.1", "n.1", "1.n", "0)%(010",
+	"digits|integer", "text|integer", "n|integer", "yes|integer", "nothing|integer", "fraction|integer", "list|integer", `"1e99"|integer`, `"-7.9"|integer`,
+	"list|first", "words|last", "text|first", "umlauts|last", "empty|last", "n|first", "object|first", "nothing|last", "list.1|first", "list|last + 1", "engine|first",
+	`text|cut:"t"`, "n|cut:n", "text|cut:nothing", "text|cut", "list|cut:n", `text|split:" "|last`, "n|split:3", "text|split", "text|split:empty|length", "words|join:n", "list|join:n", "words|join", `text|join:","`,
+	"n|add:text", "n|add", "yes|add:n", "nothing|add:nothing", "fraction|add:n", "list|add:n", "text|limit:3", "digits|limit:digits", `umlauts|limit:"2"`, "n|limit:yes", "list|limit:1",
+	"object|length", "umlauts|length", "nothing|length", "n|length", "words|length", "engine|length", "words", "words.1", "not words", "words and n", "words|default:1", "words == words",
+	"n / 2 == 1", "n % zero", "7 / 2 * 2", "7 % 4 - 1", "n in list", "7 in list", `"a" in list`, `"name" in object`, "n in object", "nothing in list", "list in list", "n in text", `"x" in words`, "text in nothing",
+	"1 in n", "n in n + 1", "not n in list", "n + 1 == 4", "n + 1 == text", "n + 1 in list", "4 > n + 0", "n == 1 + 2 and n + 1 > 3", "1 + 2 + 3 * n", `"a" in "abc" == true`,
 }
 
 // FuzzExpression holds expressions to what the engine makes of them.
@@ -78,6 +85,7 @@ func renderText(text string) (out string, err error) {
 		budgetName: &budget{},
 		"text":     "a text", "empty": "", "n": 3, "zero": 0, "yes": true, "no": false, "nothing": nil, "fraction": 2.5,
 		"list": []any{"a", inner, 7}, "object": view{"name": "x", "list": []any{1, "b"}},
+		"digits": "42", "umlauts": "\u00fc&amp;\u00e9", "words": []string{"x", "y"},
 		"wrapped": pongo2.AsValue("kept"), "wrapped_list": pongo2.AsValue([]any{1, inner}), "engine": struct{ Counter int }{4},
 	})
 }
@@ -87,6 +95,7 @@ func renderText(text string) (out string, err error) {
 func TestSimpleExpressions(t *testing.T) {
 	for _, e := range []string{
 		"n", "object.list.0", "not n", "n * 2 + 1", "(n - zero) * 3 + 298", `text == "a text"`, "n > 2 and n < zero + 8", `empty|default:"none"`, "true",
+		`text|split:" "|last`, "(n + 59) / 60 % 2", `text|cut:"t"|default:"x"`, "list|length > 1", `"name" in object`, `text|add:n|add:".x"`, "digits|integer", "text|limit:3", `words|join:"+"`, "list|first",
 	} {
 		template, err := pongo2.FromString("{% " + probeTag + " " + e + " %}")
 		if err != nil {

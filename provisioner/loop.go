@@ -25,7 +25,7 @@ type loopState struct {
 }
 
 // member is one of those that are plain values; false for all else.
-func (l *loopState) member(name any) (any, bool) {
+func (l *loopState) member(name string) (any, bool) {
 	switch name {
 	case "Counter":
 		return l.Counter, true

@@ -20,6 +20,17 @@ func parseWrite(_ *pongo2.Parser, _ *pongo2.Token, arguments *pongo2.Parser) (po
 }
 
 func (n writeNode) Execute(ctx *pongo2.ExecutionContext, w pongo2.TemplateWriter) *pongo2.Error {
+	switch simple := n.simple.(type) {
+	case *calculation:
+		if number, ok := simple.number(ctx); ok {
+			writeNumber(w, number)
+			return nil
+		}
+	case *call:
+		if done, err := simple.write(ctx, w); done {
+			return err
+		}
+	}
 	v, err := n.evaluate(ctx)
 	if err != nil {
 		return err
