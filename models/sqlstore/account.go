@@ -243,21 +243,39 @@ func (s *Store) auditContents(ctx context.Context, tx *gorm.DB, a *models.Accoun
 
 // emptyAccount deletes what belongs to an account.
 func emptyAccount(tx *gorm.DB, id string) error {
-	devices := tx.Model(&deviceRow{}).Select("id").Where("account_id = ?", id)
-	for _, row := range []any{&registrationRow{}, &syncItemRow{}, &uploadRow{}} {
-		if err := tx.Where("device_id IN (?)", devices).Delete(row).Error; err != nil {
-			return err
-		}
+	if err := emptyDevices(tx, id); err != nil {
+		return err
 	}
 	if err := deleteSyncJobs(tx, id); err != nil {
 		return err
 	}
-	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &fetchRow{}, &unknownDeviceRow{}, &refusalRow{}, &quickCallRow{}, &importRow{}} {
+	if err := tx.Where("device_id IS NULL AND account_id = ?", id).Delete(&fetchRow{}).Error; err != nil {
+		return err
+	}
+	for _, row := range []any{&deviceRow{}, &hotdeskRow{}, &userRow{}, &sourceRow{}, &unknownDeviceRow{}, &refusalRow{}, &quickCallRow{}, &importRow{}} {
 		if err := tx.Where("account_id = ?", id).Delete(row).Error; err != nil {
 			return err
 		}
 	}
 	return endAccountLogins(tx, id)
+}
+
+// emptyDevices deletes what belongs to the devices of an account. MariaDB would go
+// through all rows for a subquery.
+func emptyDevices(tx *gorm.DB, accountID string) error {
+	for after := ""; ; {
+		var ids []string
+		err := tx.Model(&deviceRow{}).Where("account_id = ? AND id > ?", accountID, after).Order("id").Limit(rowBatch).Pluck("id", &ids).Error
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, row := range []any{&registrationRow{}, &syncItemRow{}, &uploadRow{}, &fetchRow{}} {
+			if err := tx.Where("device_id IN ?", ids).Delete(row).Error; err != nil {
+				return err
+			}
+		}
+		after = ids[len(ids)-1]
+	}
 }
 
 // accountRow derives the columns from the document; the document is the truth.

@@ -192,8 +192,9 @@ func TestDeleteAccount(t *testing.T) {
 			if err := s.SaveNotification(ctx, note); err != nil {
 				t.Fatal(err)
 			}
-			fetch := models.Fetch{AccountID: device.AccountID, DeviceID: device.ID, File: "a.cfg", Method: "GET", At: time.Now()}
-			if err := s.RecordFetches(ctx, []models.Fetch{fetch}); err != nil {
+			fetch := models.Fetch{AccountID: device.AccountID, DeviceID: device.ID, File: "a.cfg", Method: "GET", Source: "192.0.2.1", At: time.Now()}
+			ofNone := models.Fetch{AccountID: device.AccountID, File: "common.cfg", Method: "GET", At: time.Now()}
+			if err := s.RecordFetches(ctx, []models.Fetch{fetch, ofNone}); err != nil {
 				t.Fatal(err)
 			}
 			saveUpload(t, s, device.ID, "app.log", "x")
@@ -228,6 +229,14 @@ func TestDeleteAccount(t *testing.T) {
 		}
 		if got := remains(t, s, kept.ID); got != "1 bindings, 1 notifications, 1 fetches, 1 uploads" {
 			t.Errorf("another account's device has %s", got)
+		}
+		for account, want := range map[string]int{a.ID: 0, master.ID: 2} {
+			if n, err := s.Count(ctx, "fetches WHERE account_id = ?", account); err != nil || n != want {
+				t.Errorf("account %s: got %d fetches, %v, want %d", account, n, err, want)
+			}
+			if known, err := s.SourceKnown(ctx, account, "192.0.2.1"); err != nil || known != (want > 0) {
+				t.Errorf("account %s: a source of its phones: got %t, %v", account, known, err)
+			}
 		}
 		wantLogins(t, s, map[string]bool{"a": false, "master": true})
 		createDevice(t, s, master.ID, `{"name":"x","mac_address":"001565aabbcc"}`) // the MAC is free again

@@ -99,7 +99,7 @@ func olderDatabase(t *testing.T, url string) older {
 	exec("UPDATE devices SET mac = '001565aabb01' WHERE id = ?", o.phone)
 	for id, status := range map[string]int{o.desk: 200, o.trunk: 404} {
 		exec(`INSERT INTO fetches (account_id, device_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
-			VALUES (?, ?, '', 'f', 'GET', ?, '', 0, '', '', '', 0, 0)`, oldAccount, id, status)
+			VALUES (?, ?, '', 'f', 'GET', ?, '', 0, ?, '', '', 0, 0)`, oldAccount, id, status, fmt.Sprint("192.0.2.", status))
 	}
 	o.deep = device(8, fmt.Sprintf(`{"name":"deep","custom":%s,"device_type":"mobile","mobile":{"mdn":"+14155550777"}}`, nested(50)))
 	return o
@@ -135,6 +135,11 @@ func (o older) check(t *testing.T, s *sqlstore.Store) {
 	for id, want := range map[string]bool{o.desk: true, o.trunk: false, o.mobile: false} {
 		if d, err := s.Device(t.Context(), oldAccount, id); err != nil || d.CameBefore != want {
 			t.Errorf("device %s: %+v, %v, want it to have come before: %t", id, d, err, want)
+		}
+	}
+	for source, want := range map[string]bool{"192.0.2.200": true, "192.0.2.404": false} {
+		if known, err := s.SourceKnown(t.Context(), oldAccount, source); err != nil || known != want {
+			t.Errorf("source %s: got %t, %v, want it known: %t", source, known, err, want)
 		}
 	}
 	if _, err := updateAccount(t.Context(), s, oldAccount, setMember("realm", "new.example.com")); err != nil {

@@ -2,7 +2,10 @@ package sqlstore_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"syscall"
 	"testing"
+	"time"
 
 	"dialtone/models"
 	"dialtone/models/sqlstore"
@@ -59,6 +62,52 @@ func BenchmarkImport(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkRecordFetches measures what the record of a fetch costs this program: batches
+// of phones, each of which has come before.
+func BenchmarkRecordFetches(b *testing.B) {
+	databases := []struct {
+		name string
+		open func(testing.TB) *sqlstore.Store
+	}{{"sqlite", sqlstoretest.New}, {"mysql", sqlstoretest.NewMySQL}}
+	const batch = 500
+	for _, database := range databases {
+		b.Run(database.name, func(b *testing.B) {
+			s := database.open(b)
+			a := benchAccount(b, s, nil)
+			devices := benchBatch(b, a)
+			if err := s.ImportDevices(b.Context(), devices, func(taken map[int]*models.TakenError) bool { return len(taken) == 0 }); err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			spent := processorTime(b)
+			for range b.N {
+				fetches := make([]models.Fetch, batch)
+				for i := range fetches {
+					d := devices[rand.IntN(len(devices))]
+					fetches[i] = models.Fetch{
+						AccountID: a.ID, DeviceID: d.ID, MAC: d.MACAddress, File: d.MACAddress + ".cfg", Method: "GET", Status: 200, ETag: `"` + d.ID + d.ID[:28] + `"`,
+						Bytes: 16000, Source: "192.0.2.1", UserAgent: "Common X1 1.0 " + d.MACAddress, At: time.Now(), CameBefore: true,
+					}
+				}
+				if err := s.RecordFetches(b.Context(), fetches); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(processorTime(b)-spent)/float64(b.N*batch), "cpu-ns/fetch")
+		})
+	}
+}
+
+// processorTime is what this process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func benchAccount(b *testing.B, s *sqlstore.Store, parent *models.Account) *models.Account {

@@ -28,6 +28,12 @@ func (s *Store) Exec(ctx context.Context, statement string, args ...any) error {
 	return s.writer.WithContext(ctx).Exec(statement, args...).Error
 }
 
+// Count is how many rows a table has, which may be followed by a condition.
+func (s *Store) Count(ctx context.Context, table string, args ...any) (n int, err error) {
+	err = s.db.WithContext(ctx).Raw("SELECT COUNT(*) FROM "+table, args...).Scan(&n).Error
+	return n, err
+}
+
 // Compiled is how many statements are kept prepared for reading.
 func (s *Store) Compiled() (n int) {
 	s.reads.compiled.Range(func(any, any) bool { n++; return true })

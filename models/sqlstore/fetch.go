@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -54,7 +55,7 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 		}
 	}
 	const op = "record fetches"
-	if err := s.prepare(ctx, insertFetch, insertManyFetches, otherFirmware); err != nil {
+	if err := s.prepare(ctx, insertFetch, insertManyFetches, otherFirmware, knownSources); err != nil {
 		return storeErr(op, err)
 	}
 	return s.transaction(ctx, op, func(tx *gorm.DB) error {
@@ -62,6 +63,9 @@ func (s *Store) RecordFetches(ctx context.Context, fetches []models.Fetch) error
 			return err
 		}
 		if err := s.noteFirmwares(tx, rows); err != nil {
+			return err
+		}
+		if err := s.noteSources(tx, fetches); err != nil {
 			return err
 		}
 		if err := s.countUnknown(tx, rows); err != nil {
@@ -168,19 +172,16 @@ func (s *Store) LastFetches(ctx context.Context, deviceID string) ([]models.Fetc
 // for what it does not need, or in vain.
 const cameBack = "method = 'GET' AND status < 400"
 
+// broughtFile reports the same of a fetch of a device.
+func broughtFile(f models.Fetch) bool {
+	return f.DeviceID != "" && f.Method == http.MethodGet && f.Status < http.StatusBadRequest
+}
+
 // FetchedSince reports whether a device has fetched a file at that time or
 // later.
 func (s *Store) FetchedSince(ctx context.Context, deviceID string, since time.Time) (bool, error) {
 	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).Where("device_id = ? AND fetched >= ? AND "+cameBack, deviceID, millis(since)))
 	return has, storeErr("fetched since", err)
-}
-
-// SourceKnown reports whether a device of the account has fetched a file from an
-// address.
-func (s *Store) SourceKnown(ctx context.Context, accountID, source string) (bool, error) {
-	has, err := exists(s.db.WithContext(ctx).Model(&fetchRow{}).
-		Where("account_id = ? AND source = ? AND device_id IS NOT NULL AND "+cameBack, accountID, source))
-	return has, storeErr("source known", err)
 }
 
 func fetch(row fetchRow) (models.Fetch, error) {

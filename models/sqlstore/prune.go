@@ -25,6 +25,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 		pruneRows[string](ctx, s, &tokenRow{}, "token_hash", "expires", now),
 		pruneRows[string](ctx, s, &registrationRow{}, "device_id", "expires", now),
 		pruneRows[string](ctx, s, &realmClaimRow{}, "realm", "claimed", now.Add(-claimLife)),
+		pruneRows[string](ctx, s, &sourceRow{}, "source", "seen", now.Add(-sourceLife)),
 	)
 	if keep.History > 0 {
 		old := now.Add(-keep.History)
@@ -45,24 +46,22 @@ func (s *Store) Prune(ctx context.Context, keep Retention) error {
 }
 
 // pruneFetches removes older fetches than that, but for the newest of each device's
-// file. Those are gone past again and again, so it goes by age: a step looks at so many
-// and never goes back.
+// file. Those are gone past again and again, so it goes in the order in which fetches
+// were written: a step looks at so many and never goes back. It ends at one that is
+// young; one of the future comes from a clock that was wrong.
 func (s *Store) pruneFetches(ctx context.Context, before time.Time) error {
 	var at fetchRow
 	for {
 		var rows []fetchRow
-		err := s.db.WithContext(ctx).Select("id", "fetched").
-			Where("fetched < ? AND fetched >= ? AND (fetched > ? OR id > ?)", millis(before), at.Fetched, at.Fetched, at.ID).
-			Order("fetched, id").Limit(pruneBatch).Find(&rows).Error
+		err := s.db.WithContext(ctx).Select("id", "fetched").Where("id > ?", at.ID).Order("id").Limit(pruneBatch).Find(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		ids := make([]int64, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
-		}
+		from := at.ID
+		at = rows[len(rows)-1]
 		var superseded []int64
-		err = s.db.WithContext(ctx).Model(&fetchRow{}).Where("id IN ? AND "+supersededFetch, ids).Pluck("id", &superseded).Error
+		err = s.db.WithContext(ctx).Model(&fetchRow{}).
+			Where("id > ? AND id <= ? AND fetched < ? AND "+supersededFetch, from, at.ID, millis(before)).Pluck("id", &superseded).Error
 		if err != nil {
 			return err
 		}
@@ -71,7 +70,9 @@ func (s *Store) pruneFetches(ctx context.Context, before time.Time) error {
 				return err
 			}
 		}
-		at = rows[len(rows)-1]
+		if at.Fetched >= millis(before) && at.Fetched <= millis(s.now()) {
+			return nil
+		}
 	}
 }
 

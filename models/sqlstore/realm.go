@@ -110,9 +110,9 @@ func (r *realms) isTaken(of realmOfAccount) (bool, error) {
 	return taken, err
 }
 
-// exists reports whether a query of accounts, users or devices finds one.
+// exists reports whether a query finds a row.
 func exists(query *gorm.DB) (bool, error) {
-	var ids []string
-	err := query.Limit(1).Pluck("id", &ids).Error
-	return len(ids) > 0, err
+	var found []int
+	err := query.Select("1").Limit(1).Scan(&found).Error
+	return len(found) > 0, err
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"time"
 
@@ -130,7 +129,7 @@ func (s *Store) endOverlaps(tx *gorm.DB, fetches []models.Fetch) error {
 	var first []string
 	byToken, byPassword := map[string][]string{}, map[[2]string]bool{} // devices
 	for _, f := range fetches {
-		if f.DeviceID != "" && !f.CameBefore && f.Method == http.MethodGet && f.Status < http.StatusBadRequest {
+		if !f.CameBefore && broughtFile(f) {
 			first = append(first, f.DeviceID)
 		}
 		if f.WithToken != "" {

@@ -1160,26 +1160,84 @@ func TestPruneOfManyFetches(t *testing.T) {
 		device := createDevice(t, s, account, `{"name":"x"}`).ID
 		const files = 1500
 		var fetches []models.Fetch
-		fetch := func(file, source string, before time.Duration) {
-			fetches = append(fetches, models.Fetch{AccountID: account, DeviceID: device, File: file, Method: "GET", Status: 200, Source: source, At: time.Now().Truncate(time.Hour).Add(-before)})
+		fetch := func(device, file string, before time.Duration) {
+			fetches = append(fetches, models.Fetch{AccountID: account, DeviceID: device, File: file, Method: "GET", Status: 200, At: time.Now().Truncate(time.Hour).Add(-before)})
 		}
 		for i := range files {
-			fetch(fmt.Sprint("once", i), "192.0.2.1", 72*time.Hour)
-			fetch(fmt.Sprint("again", i), "192.0.2.2", 60*time.Hour)
-			fetch(fmt.Sprint("again", i), "192.0.2.1", 48*time.Hour)
+			fetch(device, fmt.Sprint("once", i), 72*time.Hour)
+			fetch(device, fmt.Sprint("again", i), 60*time.Hour)
+			fetch(device, fmt.Sprint("again", i), 48*time.Hour)
+			fetch("", "of no device", 72*time.Hour)
+			fetch(device, "in the future", -72*time.Hour) // a clock was wrong
 		}
+		fetch(device, "again0", 48*time.Hour-time.Minute)
+		fetch(device, "again0", time.Hour)
+		fetch("", "of no device", time.Hour)
 		if err := s.RecordFetches(t.Context(), fetches); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Prune(t.Context(), sqlstore.Retention{History: 24 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		if last, err := s.LastFetches(t.Context(), device); err != nil || len(last) != 2*files {
-			t.Errorf("got the last fetches of %d files, %v, want %d", len(last), err, 2*files)
+		if last, err := s.LastFetches(t.Context(), device); err != nil || len(last) != 2*files+1 {
+			t.Errorf("got the last fetches of %d files, %v, want %d", len(last), err, 2*files+1)
 		}
-		if left, err := s.SourceKnown(t.Context(), account, "192.0.2.2"); err != nil || left {
-			t.Errorf("a fetch that is not the newest of its file: got %t, %v, want it gone", left, err)
+		want := files + files + files + 1 // once, again, in the future, of no device
+		if n, err := s.Count(t.Context(), "fetches"); err != nil || n != want {
+			t.Errorf("got %d fetches, %v, want %d", n, err, want)
 		}
+	})
+}
+
+// Where phones of an account have come from is known for a year, however long
+// fetches are kept.
+func TestSourceKnown(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *sqlstore.Store) {
+		a := newAccount(t, s, "acme.example.com")
+		other := newAccount(t, s, "other.example.com")
+		device := createDevice(t, s, a.ID, `{"name":"x"}`).ID
+		start := time.Now()
+		fetch := func(f models.Fetch, after time.Duration) models.Fetch {
+			f.AccountID, f.File, f.At = a.ID, "x.cfg", start.Add(after)
+			return f
+		}
+		for _, after := range []time.Duration{0, time.Hour, 48 * time.Hour} {
+			s.SetClock(func() time.Time { return start.Add(after) })
+			err := s.RecordFetches(t.Context(), []models.Fetch{
+				fetch(models.Fetch{DeviceID: device, Method: "GET", Status: 200, Source: "192.0.2.1"}, after),
+				fetch(models.Fetch{DeviceID: device, Method: "GET", Status: 304, Source: "192.0.2.1"}, after),
+				fetch(models.Fetch{DeviceID: device, Method: "GET", Status: 304, Source: "192.0.2.2"}, after),
+				fetch(models.Fetch{DeviceID: device, Method: "HEAD", Status: 200, Source: "192.0.2.3"}, after),
+				fetch(models.Fetch{DeviceID: device, Method: "GET", Status: 404, Source: "192.0.2.3"}, after),
+				fetch(models.Fetch{Method: "GET", Status: 200, Source: "192.0.2.3"}, after),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := func(when string, account string, want ...string) {
+			t.Helper()
+			for _, source := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
+				known, err := s.SourceKnown(t.Context(), account, source)
+				if err != nil || known != slices.Contains(want, source) {
+					t.Errorf("%s: %s: got %t, %v", when, source, known, err)
+				}
+			}
+		}
+		prune := func(after time.Duration) {
+			t.Helper()
+			s.SetClock(func() time.Time { return start.Add(after) })
+			if err := s.Prune(t.Context(), sqlstore.Retention{History: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check("at once", a.ID, "192.0.2.1", "192.0.2.2")
+		check("another account", other.ID)
+		const year = 365 * 24 * time.Hour
+		prune(year + 24*time.Hour)
+		check("after a year", a.ID, "192.0.2.1", "192.0.2.2") // seen again two days after the first time
+		prune(year + 72*time.Hour)
+		check("after the next", a.ID)
 	})
 }
 
