@@ -196,13 +196,16 @@ func (s *Store) AuditEntries(ctx context.Context, accountID, objectID string, be
 	return convert(rows, auditEntry)
 }
 
+// changed is said as the index does that leaves out what was created, such as the
+// devices of an import.
+const changed = "action IN ('" + models.ActionUpdate + "', '" + models.ActionDelete + "')"
+
 // ChangesSince lists, in no order, which documents were changed or deleted at
 // that time or later, by any server.
 func (s *Store) ChangesSince(ctx context.Context, since time.Time) ([]models.ObjectChange, error) {
 	var changes []models.ObjectChange
 	err := s.db.WithContext(ctx).Model(&auditRow{}).Select("id, object_id").
-		Where("recorded >= ? AND kind IN ? AND action IN ?", millis(since),
-			[]string{models.KindAccount, models.KindUser, models.KindDevice}, []string{models.ActionUpdate, models.ActionDelete}).
+		Where("recorded >= ? AND kind IN ? AND "+changed, millis(since), []string{models.KindAccount, models.KindUser, models.KindDevice}).
 		Find(&changes).Error
 	return changes, storeErr("changes", err)
 }

@@ -33,6 +33,7 @@ func fillAccounts(t *testing.T, s *sqlstore.Store, phones int) *models.Account {
 			SELECT id, %s, account_id, 'a', 'c', '', 0, '', '192.0.2.1:5060', 'udp', '', '', 1, '', %d, %d FROM devices`, unused, later, now),
 		fmt.Sprintf(`INSERT INTO fetches (account_id, device_id, mac, file, method, status, etag, bytes, source, user_agent, firmware, duration, fetched)
 			SELECT account_id, id, mac, 'f', 'GET', 200, 'e', 1, '192.0.2.1', '', '', 1, %d FROM devices`, now),
+		fmt.Sprintf(`INSERT INTO account_sources (account_id, source, seen) SELECT account_id, id, %d FROM devices`, now),
 		fmt.Sprintf(`INSERT INTO unknown_devices (account_id, mac, file, source, user_agent, requests, first_seen, last_seen)
 			SELECT account_id, substr(id, 1, 12), 'f', '', '', 1, %d, %d FROM devices`, now, now),
 		fmt.Sprintf(`INSERT INTO refusals (account_id, id, rule, mac, file, source, method, status, user_agent, requests, first_seen, last_seen)
@@ -84,6 +85,15 @@ func TestListsByIndex(t *testing.T) {
 			{"unknown devices", "", func(ctx context.Context) error { _, err := s.UnknownDevices(ctx, a.ID, "02", 50); return err }},
 			{"audit", "", func(ctx context.Context) error { _, err := s.AuditEntries(ctx, a.ID, "", nil, 50); return err }},
 			{"audit of a device", "", func(ctx context.Context) error { _, err := s.AuditEntries(ctx, a.ID, owner, nil, 50); return err }},
+			{"changes", "audit_changes", func(ctx context.Context) error {
+				_, err := s.ChangesSince(ctx, time.Now().Add(-time.Minute))
+				return err
+			}},
+			{"source known", "", func(ctx context.Context) error { _, err := s.SourceKnown(ctx, a.ID, "192.0.2.1"); return err }},
+			{"fetched since", "fetches_firmware", func(ctx context.Context) error {
+				_, err := s.FetchedSince(ctx, owner, time.Now().Add(-time.Minute))
+				return err
+			}},
 			{"sync jobs", "", func(ctx context.Context) error { _, err := s.SyncJobs(ctx, a.ID, nil, 50); return err }},
 			{"prune", "", func(ctx context.Context) error {
 				return s.Prune(ctx, sqlstore.Retention{History: time.Hour, Audit: time.Hour})
