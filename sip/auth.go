@@ -153,7 +153,7 @@ func (r *registrar) password(phone *models.Phone) (models.Secret, bool) {
 // headers; nil when there are none that can be read.
 func findCredentials(headers []string, realm string) *digest.Credentials {
 	for _, header := range headers {
-		if creds, err := digest.ParseCredentials(header); err == nil && creds.Realm == realm {
+		if creds, err := digestauth.ParseCredentials(header); err == nil && creds.Realm == realm {
 			return creds
 		}
 	}

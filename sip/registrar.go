@@ -275,14 +275,7 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 // requestDigest is a hash of what a request asks for and of what makes it one
 // and the same request: it tells it from others, as far as they can do harm.
 func requestDigest(req *sipmsg.Request) [16]byte {
-	text := make([]byte, 0, 1024)
-	for _, name := range []string{"via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"} {
-		for _, value := range headerValues(req, name) {
-			text = strconv.AppendInt(append(text, name...), int64(len(value)), 10)
-			text = append(append(text, ' '), value...)
-		}
-	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(headerText(req, "via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"))
 	return [16]byte(sum[:16])
 }
 

@@ -2,12 +2,13 @@ package sip
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,8 +134,8 @@ func (s *sockets) answerDatagram(req *sipmsg.Request, res *sipmsg.Response) erro
 	if !via.Params.Has("rport") && !translated(via, source.Addr()) {
 		to = netip.AddrPortFrom(source.Addr(), sentByPort(via))
 	}
-	var text bytes.Buffer
-	res.StringWrite(&text)
+	text := bytes.NewBuffer(make([]byte, 0, usualMessage))
+	res.StringWrite(text)
 	_, err = s.udp.WriteToUDPAddrPort(text.Bytes(), to)
 	return err
 }
@@ -146,27 +147,41 @@ func sentByPort(via *sipmsg.ViaHeader) uint16 {
 	return uint16(via.Port)
 }
 
+// tag is the same for a request that is repeated, and nobody else can make it.
 func (s *Server) tag(req *sipmsg.Request) string {
-	mac := hmac.New(sha256.New, s.tagKey)
-	for _, name := range []string{"via", "from", "call-id", "cseq"} {
-		if h := req.GetHeader(name); h != nil {
-			_, _ = mac.Write([]byte(h.Value() + "\n")) // a hash never fails
+	sum := sha256.Sum256(append(headerText(req, "via", "from", "call-id", "cseq"), s.tagKey...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// headerText is all headers of these names, as they are written, each followed by
+// its length: no two lists of headers give the same text.
+func headerText(msg message, names ...string) []byte {
+	text := bytes.NewBuffer(make([]byte, 0, usualMessage))
+	for _, h := range msg.Headers() {
+		if !isAmong(h.Name(), names) {
+			continue
 		}
+		before := text.Len()
+		h.StringWrite(text)
+		text.Write(binary.BigEndian.AppendUint32(text.AvailableBuffer(), uint32(text.Len()-before))) //nolint:gosec // of a message's size
 	}
-	return hex.EncodeToString(mac.Sum(nil)[:8])
+	return text.Bytes()
+}
+
+// isAmong reports whether a header's name is one of these.
+func isAmong(name string, names []string) bool {
+	return slices.ContainsFunc(names, func(one string) bool { return strings.EqualFold(one, name) })
 }
 
 // A message is a request or a response.
 type message interface{ Headers() []sipmsg.Header }
 
-// headerValues are the values of all headers of a name, in order.
+// headerValues are the values of all headers of these names, in order.
 func headerValues(msg message, names ...string) []string {
 	var values []string
-	for _, name := range names {
-		for _, h := range msg.Headers() {
-			if strings.EqualFold(h.Name(), name) {
-				values = append(values, h.Value())
-			}
+	for _, h := range msg.Headers() {
+		if isAmong(h.Name(), names) {
+			values = append(values, h.Value())
 		}
 	}
 	return values

@@ -11,8 +11,10 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/icholy/digest"
@@ -44,8 +46,8 @@ const (
 // An Authority makes and knows its own nonces: a time stamp signed with a key.
 // Servers with the same key know each other's.
 type Authority struct {
-	key []byte
-	now func() time.Time
+	now     func() time.Time
+	signers sync.Pool // of hash.Hash, with the key
 }
 
 // New makes an Authority with a secret key, which must not be empty.
@@ -53,7 +55,7 @@ func New(key []byte, now func() time.Time) *Authority {
 	if len(key) == 0 {
 		panic("digestauth: no key: anybody could sign nonces")
 	}
-	return &Authority{key, now}
+	return &Authority{now: now, signers: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
 // Challenge is the value of a WWW-Authenticate header. Its nonce counts only
@@ -124,7 +126,9 @@ func issued(raw []byte) time.Time {
 }
 
 func (a *Authority) sign(raw []byte, client string) []byte {
-	mac := hmac.New(sha256.New, a.key)
+	mac := a.signers.Get().(hash.Hash)
+	defer a.signers.Put(mac)
+	mac.Reset()
 	mac.Write(raw)
 	mac.Write([]byte(client))
 	return mac.Sum(nil)[:16]

@@ -67,7 +67,7 @@ func (v *visit) passwordClaim() (claim, error) {
 // password against it. The check is nil for a header that cannot be right.
 func (v *visit) presented(authorization string) (username string, check func(models.Secret) digestauth.Verdict) {
 	if digest.IsDigest(authorization) {
-		creds, err := digest.ParseCredentials(authorization)
+		creds, err := digestauth.ParseCredentials(authorization)
 		if err != nil || !strings.HasSuffix(creds.URI, v.r.RequestURI) {
 			return "", nil
 		}
