@@ -11,8 +11,11 @@ import (
 const (
 	maxBatch         = 200  // requests carried out at once
 	maxNotifications = 1000 // of those: so many have often come to their outcome before they are written first
-	batchTimeout     = 10 * time.Second
 )
+
+// runTimeouts bound a run. SQLite waits for no server, and whoever asks it under a
+// context that may end starts a goroutine to watch that, for each statement.
+var runTimeouts = map[dialect]time.Duration{dialectMySQL: 10 * time.Second}
 
 // A batch carries out requests of many callers at once: with one query, or with
 // one commit. While one run is under way, what comes in waits for the next.
@@ -20,8 +23,9 @@ const (
 // busy, a run begins after what is ready to go on has asked. What a run reads is
 // never older than any of its requests, and an answer comes after its commit.
 type batch[Q, A any] struct {
-	max int                                     // requests of one run
-	do  func(context.Context, []Q) ([]A, error) // an answer for each of them, in their order
+	max     int                                     // requests of one run
+	timeout time.Duration                           // of a run; 0 = none
+	do      func(context.Context, []Q) ([]A, error) // an answer for each of them, in their order
 
 	mu      sync.Mutex
 	running bool
@@ -39,8 +43,8 @@ type result[A any] struct {
 	err    error
 }
 
-func newBatch[Q, A any](most int, do func(context.Context, []Q) ([]A, error)) *batch[Q, A] {
-	return &batch[Q, A]{max: most, do: do}
+func newBatch[Q, A any](most int, timeout time.Duration, do func(context.Context, []Q) ([]A, error)) *batch[Q, A] {
+	return &batch[Q, A]{max: most, timeout: timeout, do: do}
 }
 
 // ask returns when the request is carried out, or when ctx ends; if that is under
@@ -93,8 +97,11 @@ func (b *batch[Q, A]) run(ctx context.Context) {
 }
 
 func (b *batch[Q, A]) answer(ctx context.Context, requests []request[Q, A]) {
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
+	if b.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.timeout)
+		defer cancel()
+	}
 	all := make([]Q, len(requests))
 	for i, r := range requests {
 		all[i] = r.what

@@ -15,7 +15,7 @@ func TestBatch(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	var runs [][]int
 	var once sync.Once
-	b := newBatch(10, func(_ context.Context, numbers []int) ([]int, error) {
+	b := newBatch(10, 0, func(_ context.Context, numbers []int) ([]int, error) {
 		once.Do(func() {
 			close(started)
 			<-release

@@ -32,8 +32,7 @@ func (s *Store) generation(ctx context.Context) (generation, error) {
 // readGenerations reads the generation, once for all who ask.
 func (s *Store) readGenerations(ctx context.Context, asked []struct{}) ([]generation, error) {
 	var now generation
-	// A context that may end costs more than the whole query, which waits for nobody.
-	err := s.eachRow(context.WithoutCancel(ctx), func(scan func(...any) error) error { return scan(&now) }, "SELECT number FROM generation")
+	err := s.eachRow(ctx, func(scan func(...any) error) error { return scan(&now) }, "SELECT number FROM generation")
 	return slices.Repeat([]generation{now}, len(asked)), err
 }
 

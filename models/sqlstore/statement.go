@@ -154,15 +154,19 @@ func newUpsert(table string, key, columns, updated []string) upsert {
 
 // upsertIn stores rows within a transaction that has prepared u.one.
 func (s *Store) upsertIn(tx *gorm.DB, u upsert, rows [][]any) error {
-	if s.dialect == dialectMySQL && len(rows) > 0 {
+	if len(rows) == 0 {
+		return nil
+	}
+	if s.dialect == dialectMySQL {
 		return s.execIn(tx, u.many(len(rows)), slices.Concat(rows...)...)
 	}
+	statement, err := s.statement(tx, u.one)
 	for _, row := range rows {
-		if err := s.execIn(tx, u.one, row...); err != nil {
-			return err
+		if err == nil {
+			_, err = statement.ExecContext(tx.Statement.Context, row...)
 		}
 	}
-	return nil
+	return err
 }
 
 // distinct is each of the keys once.

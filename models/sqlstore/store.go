@@ -78,13 +78,14 @@ func Open(url string) (*Store, error) {
 	s := &Store{db: db, writer: db, dialect: target.dialect, now: time.Now}
 	s.phones, s.phonesByMAC, s.accounts, s.someAddress = newKnownPhones[aor](), newKnownPhones[models.MAC](), newKnownAccounts[knownAccount](), newSomeAddress()
 	s.decodedAccounts = newKnownAccounts[decodedAccount]()
-	s.notifications = newBatch(maxNotifications, s.saveNotifications)
-	s.bindingChanges = newBatch(maxBatch, s.changeManyDevices)
-	s.phoneRows = newBatch(maxBatch, s.readPhones)
-	s.phoneVersions = newBatch(maxBatch, s.readVersions)
-	s.accountVersions = newBatch(maxBatch, s.readAccountVersions)
-	s.phoneRowsByMAC = newBatch(maxBatch, s.readPhonesByMAC)
-	s.generations = newBatch(maxBatch, s.readGenerations)
+	timeout := runTimeouts[target.dialect]
+	s.notifications = newBatch(maxNotifications, timeout, s.saveNotifications)
+	s.bindingChanges = newBatch(maxBatch, timeout, s.changeManyDevices)
+	s.phoneRows = newBatch(maxBatch, timeout, s.readPhones)
+	s.phoneVersions = newBatch(maxBatch, timeout, s.readVersions)
+	s.accountVersions = newBatch(maxBatch, timeout, s.readAccountVersions)
+	s.phoneRowsByMAC = newBatch(maxBatch, timeout, s.readPhonesByMAC)
+	s.generations = newBatch(maxBatch, timeout, s.readGenerations)
 	if target.dialect == dialectSQLite {
 		if s.writer, err = target.open(1); err != nil {
 			return nil, errors.Join(err, closePool(db))
