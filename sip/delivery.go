@@ -1,10 +1,12 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -87,8 +89,18 @@ func (n *notifier) newDelivery(o *order, t target) *delivery {
 	if id == "" {
 		id = models.NewID()
 	}
-	note.ID = derived(id, t.contact, "notification")
+	note.ID = together(o.NotifyRequest, note.Created) + derived(id, t.contact, "notification")[:16]
 	return &delivery{order: o, note: note, target: t, call: newCall(derived(id, t.contact, "call"))}
+}
+
+// together is the beginning of a notification's id, the same each time a request is
+// made: the database's index has those of one job beside each other, and others in
+// the order of time.
+func together(r NotifyRequest, created time.Time) string {
+	if same := cmp.Or(r.JobID, r.ID); same != "" {
+		return derived(same)[:16]
+	}
+	return fmt.Sprintf("%016x", created.UnixMilli())
 }
 
 // derived is an id that is made of others.

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -77,12 +75,18 @@ func newSyncItemRow(n *models.Notification) syncItemRow {
 // saveNotifications writes rows at once; when that fails, one by one, so that
 // none suffers for another. Of those with one id only the last counts.
 func (s *Store) saveNotifications(ctx context.Context, rows []syncItemRow) ([]error, error) {
-	last := map[string]syncItemRow{}
-	for _, row := range rows {
-		last[row.ID] = row
+	last := make(map[string]int, len(rows))
+	for i, row := range rows {
+		last[row.ID] = i
+	}
+	lasting := make([]syncItemRow, 0, len(last))
+	for i, row := range rows {
+		if last[row.ID] == i {
+			lasting = append(lasting, row)
+		}
 	}
 	failed := make([]error, len(rows))
-	if s.writeNotifications(ctx, slices.Collect(maps.Values(last))) == nil {
+	if s.writeNotifications(ctx, lasting) == nil {
 		return failed, nil
 	}
 	for i, row := range rows {
