@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -172,27 +173,44 @@ func (s *Store) readVersions(ctx context.Context, ids []string) ([]phoneVersion,
 
 // readPhones reads phones by their AORs; nil stands for none.
 func (s *Store) readPhones(ctx context.Context, who []aor) ([]*phoneRow, error) {
-	var where []string
-	var args []any
-	for _, w := range who {
-		where = append(where, "d.sip_username = ? AND d.realm = ?")
-		args = append(args, w.username, w.realm)
-	}
-	var rows []phoneRow
-	err := s.db.WithContext(ctx).Raw(phoneQuery+strings.Join(where, " OR "), args...).Scan(&rows).Error
+	where, args := s.areAmong(who)
+	rows, err := s.queryPhones(ctx, where, args...)
 	return byKey(who, rows, func(row phoneRow) aor { return aor{text(row.Device.SIPUsername), row.Device.Realm} }), err
+}
+
+// areAmong is the condition that devices register as one of who. SQLite compiles
+// one text for any number of them; MariaDB finds single ones by their index, and
+// lists of pairs by none.
+func (s *Store) areAmong(who []aor) (where string, args []any) {
+	if s.dialect == dialectSQLite {
+		pairs := make([][2]string, len(who))
+		for i, w := range who {
+			pairs[i] = [2]string{w.realm, w.username}
+		}
+		list, _ := json.Marshal(pairs) // strings can be
+		return "(d.realm, d.sip_username) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))", []any{string(list)}
+	}
+	for _, w := range who {
+		args = append(args, w.realm, w.username)
+	}
+	return strings.Repeat("d.realm = ? AND d.sip_username = ? OR ", len(who)-1) + "d.realm = ? AND d.sip_username = ?", args
 }
 
 // readPhonesByMAC reads phones by their MACs; nil stands for none.
 func (s *Store) readPhonesByMAC(ctx context.Context, macs []string) ([]*phoneRow, error) {
+	rows, err := s.queryPhones(ctx, "d.mac IN ?", distinct(macs))
+	return byKey(macs, rows, func(row phoneRow) string { return text(row.Device.MAC) }), err
+}
+
+func (s *Store) queryPhones(ctx context.Context, where string, args ...any) ([]phoneRow, error) {
 	var rows []phoneRow
 	err := s.eachRow(ctx, func(scan func(...any) error) error {
 		var row phoneRow
 		err := scan(row.columns()...)
 		rows = append(rows, row)
 		return err
-	}, phoneQuery+"d.mac IN ?", distinct(macs))
-	return byKey(macs, rows, func(row phoneRow) string { return text(row.Device.MAC) }), err
+	}, phoneQuery+where, args...)
+	return rows, err
 }
 
 // byKey is the row of each key, nil for those that have none.
