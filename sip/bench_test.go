@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -326,25 +327,25 @@ func BenchmarkNotify(b *testing.B) {
 				phones := benchFleet(b, store)
 				server := startBench(b, recorded)
 				var accepted atomic.Int64
-				finished := make(chan struct{}, len(phones))
+				var finished sync.WaitGroup
 				rounds := b.N * notifyRounds
 				spent, phonesSpent := ownTime(b), childrenTime(b)
 				b.ResetTimer()
 				for range rounds {
 					for _, phone := range phones {
+						server.AwaitRoom(b.Context())
+						finished.Add(1)
 						server.Notify(sip.NotifyRequest{Phone: phone, Event: "check-sync", Bindings: []models.Binding{{
 							Contact: "sip:" + phone.Device.SIP.Username + "@" + phonesAddr.String(), Received: phonesAddr, Transport: "udp", Expires: time.Now().Add(time.Hour),
 						}}, Done: func(state string) {
 							if state == models.NotifyAccepted {
 								accepted.Add(1)
 							}
-							finished <- struct{}{}
+							finished.Done()
 						}})
 					}
-					for range phones {
-						<-finished
-					}
 				}
+				finished.Wait()
 				sent := rounds * len(phones)
 				b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "notify/s")
 				b.ReportMetric(float64((ownTime(b)-spent).Microseconds())/float64(sent), "cpu-us/op")
