@@ -14,9 +14,6 @@ const (
 	maxLine    = 4 << 10 // bytes of one of these
 )
 
-// usualMessage is more than most messages take: a buffer that seldom grows.
-const usualMessage = 1 << 10
-
 // errFrame means that a message is larger than any phone's, or that its end
 // cannot be found.
 var errFrame = errors.New("no message within the limits")

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -275,7 +274,7 @@ func parseRegistration(req *sipmsg.Request) (*registration, error) {
 // requestDigest is a hash of what a request asks for and of what makes it one
 // and the same request: it tells it from others, as far as they can do harm.
 func requestDigest(req *sipmsg.Request) [16]byte {
-	sum := sha256.Sum256(headerText(req, "via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization"))
+	sum := headerSum(req, nil, "via", "to", "call-id", "cseq", "contact", "m", "expires", "path", "authorization")
 	return [16]byte(sum[:16])
 }
 

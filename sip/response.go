@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
@@ -134,7 +135,9 @@ func (s *sockets) answerDatagram(req *sipmsg.Request, res *sipmsg.Response) erro
 	if !via.Params.Has("rport") && !translated(via, source.Addr()) {
 		to = netip.AddrPortFrom(source.Addr(), sentByPort(via))
 	}
-	text := bytes.NewBuffer(make([]byte, 0, usualMessage))
+	text := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(text)
+	text.Reset()
 	res.StringWrite(text)
 	_, err = s.udp.WriteToUDPAddrPort(text.Bytes(), to)
 	return err
@@ -149,14 +152,17 @@ func sentByPort(via *sipmsg.ViaHeader) uint16 {
 
 // tag is the same for a request that is repeated, and nobody else can make it.
 func (s *Server) tag(req *sipmsg.Request) string {
-	sum := sha256.Sum256(append(headerText(req, "via", "from", "call-id", "cseq"), s.tagKey...))
+	sum := headerSum(req, s.tagKey, "via", "from", "call-id", "cseq")
 	return hex.EncodeToString(sum[:8])
 }
 
-// headerText is all headers of these names, as they are written, each followed by
-// its length: no two lists of headers give the same text.
-func headerText(msg message, names ...string) []byte {
-	text := bytes.NewBuffer(make([]byte, 0, usualMessage))
+// headerSum is a hash of a key and of all headers of these names, as they are
+// written, each with its length: no two lists of headers are hashed alike.
+func headerSum(msg message, key []byte, names ...string) [sha256.Size]byte {
+	text := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(text)
+	text.Reset()
+	text.Write(key)
 	for _, h := range msg.Headers() {
 		if !isAmong(h.Name(), names) {
 			continue
@@ -165,8 +171,11 @@ func headerText(msg message, names ...string) []byte {
 		h.StringWrite(text)
 		text.Write(binary.BigEndian.AppendUint32(text.AvailableBuffer(), uint32(text.Len()-before))) //nolint:gosec // of a message's size
 	}
-	return text.Bytes()
+	return sha256.Sum256(text.Bytes())
 }
+
+// buffers are for a message, or parts of it, that is needed for a moment.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // isAmong reports whether a header's name is one of these.
 func isAmong(name string, names []string) bool {

@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -63,14 +64,11 @@ func New(key []byte, now func() time.Time) *Authority {
 // where anybody can write any source address, the client should be that address:
 // who forges it never sees the nonce.
 func (a *Authority) Challenge(realm, client string, algorithm Algorithm, stale bool) string {
-	challenge := digest.Challenge{
-		Realm:     realm,
-		Nonce:     a.nonce(client),
-		Stale:     stale,
-		Algorithm: string(algorithm),
-		QOP:       []string{"auth"},
+	hint := ""
+	if stale {
+		hint = ", stale=true"
 	}
-	return challenge.String()
+	return "Digest realm=" + strconv.Quote(realm) + `, nonce="` + a.nonce(client) + `"` + hint + ", algorithm=" + string(algorithm) + `, qop="auth"`
 }
 
 // Check verifies credentials, with or without qop, that a client presents with
